@@ -1,0 +1,1 @@
+"""Judgements: each module offers RULES that turn a rendering into findings."""

@@ -1,0 +1,1 @@
+"""Verbs that a person types: imperative shell over ports."""

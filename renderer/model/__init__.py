@@ -1,0 +1,1 @@
+"""Nouns: frozen dataclasses that cannot be wrong once built."""

@@ -1,0 +1,37 @@
+"""The mirror plan: from which site registry path a node fetches what an image reference names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from renderer.model.reference import ImageReference
+from renderer.model.site import Fallback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Mirror:
+    """One source registry and the project of the site registry that stands in for it."""
+
+    source: str
+    project: str
+
+    def path(self, reference: ImageReference) -> str:
+        """The repository path of `reference` in the site registry."""
+        return f"{self.project}/{reference.repository}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorPlan:
+    """All mirrors of a site, sorted by source, and how the site registry is reached."""
+
+    scheme: str
+    host: str
+    mirrors: tuple[Mirror, ...]
+    fallback: Fallback
+    ca: bytes | None
+    images: tuple[ImageReference, ...]
+
+    def location(self, reference: ImageReference) -> str | None:
+        """`host/project/repository` of `reference` in the site registry, or None when no mirror covers it."""
+        mirror = next((mirror for mirror in self.mirrors if mirror.source == reference.registry), None)
+        return None if mirror is None else f"{self.host}/{mirror.path(reference)}"

@@ -1,0 +1,77 @@
+"""What one run of the pipeline yields for one site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from renderer.errors import Finding, Severity
+from renderer.model.generated import GeneratedValue
+from renderer.model.image_use import ImageUse
+from renderer.model.lock import Lock
+from renderer.model.manifest import HookPhase, Manifest, ObjectId
+from renderer.model.mirror import MirrorPlan
+from renderer.model.site import Site
+from renderer.model.tree import FileTree
+from renderer.model.wave import WavePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedHook:
+    """A Helm hook that has no place in a tree (delete, test, rollback): listed in `records/plan.md`."""
+
+    id: ObjectId
+    extension: str
+    component: str
+    source: str
+    hooks: tuple[str, ...]
+    phase: HookPhase = HookPhase.DROPPED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalObject:
+    """An object that stays out of the tree because it holds secret material; an operator creates it.
+
+    `body` has the shape of the object with every generated value replaced by a placeholder, so that
+    `records/secrets.md` can show exactly what to create.
+    """
+
+    manifest: Manifest
+    fields: tuple[GeneratedValue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inflated:
+    """The objects of all enabled extensions, before any transformation, in the order of extension and component."""
+
+    manifests: tuple[Manifest, ...]
+    dropped: tuple[DroppedHook, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """Everything that the tree of a site is written from."""
+
+    site: Site
+    lock: Lock
+    plan: WavePlan
+    images: tuple[ImageUse, ...]
+    mirrors: MirrorPlan
+    dropped: tuple[DroppedHook, ...]
+    external: tuple[ExternalObject, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """The rendered tree of one site (paths relative to `Site.root`), and what the checks found."""
+
+    site: Site
+    tree: FileTree
+    composed: Composed
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, errors first."""
+        order = list(Severity)
+        return tuple(sorted(self.composed.findings, key=lambda finding: order.index(finding.severity)))

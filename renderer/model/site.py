@@ -1,0 +1,217 @@
+"""Sites: one cluster described by one profile, loaded and layered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from urllib.parse import urlsplit
+
+from renderer.errors import Severity
+from renderer.model.extension import ClusterRole, dns_label, extension_name
+from renderer.model.fields import Json
+from renderer.model.generated import Settlement
+from renderer.model.reference import Digest, Platform
+from renderer.model.version import Constraint, Version
+
+
+class GitOpsAgent(Enum):
+    """Who applies the tree inside the air gap."""
+
+    ARGOCD = "argocd"
+    FLUX = "flux"
+
+
+class Distribution(Enum):
+    """The Kubernetes distribution; decides which node configuration is written."""
+
+    KUBEADM = "kubeadm"
+    K3S = "k3s"
+    RKE2 = "rke2"
+    TALOS = "talos"
+    OPENSHIFT = "openshift"
+    KUBEKEY = "kubekey"
+    OTHER = "other"
+
+
+class Runtime(Enum):
+    """The container runtime of the nodes."""
+
+    CONTAINERD = "containerd"
+    CRIO = "cri-o"
+    DOCKER = "docker"
+
+
+class ImagesMode(Enum):
+    """MIRROR keeps upstream names plus digest; REWRITE puts the site registry into every reference."""
+
+    MIRROR = "mirror"
+    REWRITE = "rewrite"
+
+
+class Fallback(Enum):
+    """What a node may do when the site registry lacks an image."""
+
+    NEVER = "never"
+    UPSTREAM = "upstream"
+
+
+class SecretsMode(Enum):
+    """How secret material reaches the cluster: EXTERNAL objects only, or SOPS-encrypted objects in the tree."""
+
+    EXTERNAL = "external"
+    SOPS = "sops"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """What charts and checks may know of the cluster. `capacity` is what the profile says the nodes have together."""
+
+    kubernetes: Version
+    distribution: Distribution
+    runtime: Runtime
+    runtime_version: Version | None
+    platforms: tuple[Platform, ...]
+    api_versions: tuple[str, ...]
+    role: ClusterRole
+    name: str
+    storage_classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretReference:
+    """A Secret that exists in the cluster; never its content."""
+
+    name: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteRegistry:
+    """The site's registry. `projects` maps a source registry host to a project (path prefix); `*` is the rest."""
+
+    url: str
+    projects: Mapping[str, str]
+    images: ImagesMode
+    fallback: Fallback
+    insecure: bool = False
+    ca: bytes | None = None
+    ca_file: str | None = None
+    credentials: SecretReference | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"https", "http"} or not parts.hostname:
+            raise ValueError(f"`{self.url}` is not a registry URL such as `https://harbor.site.local:5443`")
+        if parts.scheme == "http" and not self.insecure:
+            raise ValueError("an `http://` registry needs `insecure: true`")
+        if parts.path.strip("/") or parts.query or parts.username:
+            raise ValueError("a registry URL has no path, query or user; use `projects` for paths")
+
+    @property
+    def host(self) -> str:
+        """`host[:port]`, as it stands in image references."""
+        return urlsplit(self.url).netloc
+
+    def project_for(self, registry: str) -> str | None:
+        """The project that mirrors the source registry host `registry`, or None when nothing does."""
+        return self.projects.get(registry, self.projects.get("*"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitOps:
+    """Where the tree goes and who applies it. `path` is the tree's directory in the repository or `""`."""
+
+    agent: GitOpsAgent
+    repository: str
+    branch: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleRequest:
+    """A bundle that the profile names. `source` is `oci://…`, or a path relative to the profile's repository."""
+
+    source: str
+    version: Constraint | None
+    allow_rollback: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValuesLayer:
+    """One layer of values and where it was written (`profiles/a.yaml`, `values/ks-core.yaml`)."""
+
+    origin: str
+    values: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionRequest:
+    """An extension that the profile enables. `values` are layers, lowest first. `wave` needs a `reason`.
+
+    `components` holds values for single components by name, above `values`.
+    """
+
+    name: str
+    constraint: Constraint | None
+    values: tuple[ValuesLayer, ...] = ()
+    components: Mapping[str, tuple[ValuesLayer, ...]] = field(default_factory=dict)
+    wave: int | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        extension_name(self.name)
+        if (self.wave is None) != (self.reason is None):
+            raise ValueError("`wave` and `reason` go together: an override says why")
+        if self.wave is not None and not 0 <= self.wave <= 900:
+            raise ValueError("a wave is a number from 0 to 900")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreRule:
+    """A finding that the profile accepts: its code, an object glob (`DaemonSet kube-system/*`), why, and until when."""
+
+    rule: str
+    object: str
+    reason: str
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRules:
+    """Which severities fail a render, and which findings are accepted."""
+
+    fail: frozenset[Severity] = frozenset({Severity.ERROR})
+    ignore: tuple[IgnoreRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One loaded, layered profile. `profile` is its file; `digest` covers the merged profile and all files it names."""
+
+    name: str
+    labels: Mapping[str, str]
+    cluster: Cluster
+    registry: SiteRegistry
+    gitops: GitOps
+    trust: str
+    bundles: tuple[BundleRequest, ...]
+    extensions: tuple[ExtensionRequest, ...]
+    secrets: SecretsMode
+    settlements: tuple[Settlement, ...]
+    checks: CheckRules
+    templates: Mapping[str, str]
+    profile: str
+    digest: Digest
+
+    def __post_init__(self) -> None:
+        dns_label(self.name)
+        names = [extension.name for extension in self.extensions]
+        if len(set(names)) != len(names):
+            raise ValueError("an extension is enabled twice")
+
+    @property
+    def root(self) -> str:
+        """The site's directory in the GitOps repository: `[<gitops.path>/]sites/<name>`."""
+        return "/".join(part for part in (self.gitops.path, "sites", self.name) if part)

@@ -1,0 +1,201 @@
+"""Every effect that the flow can ask for, as protocols with their costs and promises.
+
+Adapters satisfy these; tests satisfy them with working simulators. Nothing outside `renderer.adapters` and
+`renderer.cli` touches a file, a process, the network or the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO, Protocol, TypeVar
+
+from renderer.model.extension import Descriptor
+from renderer.model.fields import Json
+from renderer.model.reference import Digest
+from renderer.model.tree import FileTree
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartRequest:
+    """One chart to inflate. Everything that its output may depend on is in here.
+
+    `archive` is the verified chart archive (`.tgz`), `chart` its digest. `values` are what `--values` would carry:
+    Helm itself lays them over the chart's own values. `kube_version` is full semver without `v`. `api_versions` are
+    added to what Helm knows (`group/version` and `group/version/Kind`).
+    """
+
+    chart: Digest
+    archive: bytes = field(repr=False, compare=False)
+    release: str
+    namespace: str
+    values: Mapping[str, Json]
+    kube_version: str
+    api_versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartFile:
+    """The text that one template (or one file of `crds/`) yielded.
+
+    `path` starts with the chart's name, as in Helm's `# Source:` comments. Hooks are included, `NOTES.txt` is not.
+    """
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartOutput:
+    """What inflating a chart gave: rendered templates and CRD files, each in path order."""
+
+    templates: tuple[ChartFile, ...]
+    crds: tuple[ChartFile, ...]
+
+
+class ChartError(Exception):
+    """An engine could not inflate a chart. `message` is Helm's own, without paths of this machine."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ChartEngine(Protocol):
+    """Helm. Both engines give the same objects for the same request.
+
+    Costs: about 1 ms for a small chart and 20 ms for a large umbrella chart when embedded, 30 to 50 ms for a
+    process. Thread-safe; more than two threads gain nothing on two cores.
+    """
+
+    @property
+    def name(self) -> str:
+        """`embedded` or `executable`."""
+        ...
+
+    @property
+    def helm_version(self) -> str:
+        """The version of Helm, such as `v4.2.3`. The first access may start a process."""
+        ...
+
+    def inflate(self, request: ChartRequest) -> ChartOutput:
+        """Inflate one chart without cluster or network. Raises ChartError."""
+        ...
+
+    def chart_files(self, request: ChartRequest) -> Mapping[str, str]:
+        """The template sources of the chart and its subcharts by path, for scanning. Raises ChartError."""
+        ...
+
+
+class BlobReader(Protocol):
+    """Verified content by descriptor."""
+
+    def blob(self, descriptor: Descriptor) -> bytes:
+        """The bytes; size and digest have been checked. Raises BundleRefusedError when they are missing or wrong."""
+        ...
+
+
+class BundleSource(BlobReader, Protocol):
+    """One OCI image layout that may hold a bundle: a directory, a tar file, later a repository in a registry."""
+
+    @property
+    def location(self) -> str:
+        """The source as the user named it."""
+        ...
+
+    def index(self) -> bytes:
+        """The bytes of `index.json`, at most 4 MiB, not trusted. Raises BundleRefusedError."""
+        ...
+
+    def open_blob(self, descriptor: Descriptor) -> BinaryIO:
+        """The bytes as a stream, checked at the end: reading the last byte raises BundleRefusedError on a mismatch."""
+        ...
+
+
+class Files(Protocol):
+    """The working tree that the profile lies in. Paths are relative to its root, as users write them."""
+
+    def read(self, path: str) -> bytes:
+        """The content of a regular file of at most 16 MiB. Raises InputError (`file-not-found`, `file-too-large`)."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """True when `path` is a file or directory."""
+        ...
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """The files below the directory `path`, recursively, sorted, relative to it; links are refused."""
+        ...
+
+    def write(self, path: str, content: bytes) -> None:
+        """Replace one file atomically; an equal file is left alone."""
+        ...
+
+    def source(self, path: str) -> BundleSource:
+        """The bundle in the directory or tar file `path`. Raises InputError when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who a commit is by, and when. The time arrives as a value: no stage and no adapter reads the clock."""
+
+    name: str
+    email: str
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What publishing did. `revision` is a commit id, or None for a directory; `changed` counts files."""
+
+    location: str
+    revision: str | None
+    changed: int
+    pushed: bool = False
+
+
+class TreeStore(Protocol):
+    """A place that holds rendered trees. A store owns the directories named in `roots` and nothing else."""
+
+    @property
+    def location(self) -> str:
+        """The place, for messages."""
+        ...
+
+    def load(self, root: str) -> FileTree:
+        """The tree below `root` as it is now; empty when there is none. Raises InputError or RemoteError."""
+        ...
+
+    def publish(self, trees: Mapping[str, FileTree], message: str, author: Author) -> Published:
+        """Replace what is below each root by its tree, all or nothing; equal files are not rewritten.
+
+        An interrupted run leaves the old state or the new one. Raises InputError (`dirty-output`) when a directory
+        holds files that Sitewright did not write, RemoteError when a git remote refuses.
+        """
+        ...
+
+
+class Signer(Protocol):
+    """A private key somewhere."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key as PEM (SubjectPublicKeyInfo)."""
+        ...
+
+    def sign(self, payload: bytes) -> bytes:
+        """A signature over `payload`: DER for ECDSA, raw for Ed25519. Raises InputError."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs the same function over many items."""
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
+        """The results in the order of the items, whatever the number of workers; the first exception is raised."""
+        ...

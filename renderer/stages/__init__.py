@@ -1,0 +1,1 @@
+"""Arrows: pure steps of the flow, none of which imports another."""
