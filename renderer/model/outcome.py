@@ -1,0 +1,23 @@
+"""What a command hands to the terminal: one result in two shapes, and the findings that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from renderer.errors import Finding
+from renderer.model.fields import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The result of a command that ran to its end; a command that could not raises RendererError instead.
+
+    `text` is what stdout shows in the text format, with no line break at its end (empty: show nothing); `document`
+    is what `--format json` prints. `findings` go to stderr in the text format. `failed` makes the process end with
+    exit code 1: the command did its work, and its answer is no (a check failed, a lock has drifted).
+    """
+
+    text: str
+    document: Json
+    findings: tuple[Finding, ...] = ()
+    failed: bool = False
