@@ -53,12 +53,17 @@ class LockedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """Everything pinned, sorted by name. `profile` is the digest of the merged profile (`Site.digest`)."""
+    """Everything pinned, sorted by name. `profile` is the digest of the merged profile (`Site.digest`).
+
+    `api_versions` is what charts are told that the cluster serves beyond Kubernetes itself: what the profile says,
+    and what the CustomResourceDefinitions of the enabled extensions define (`group/version` and `group/version/Kind`).
+    """
 
     site: str
     sitewright: str
     engine: LockedEngine
     profile: Digest
+    api_versions: tuple[str, ...]
     bundles: tuple[LockedBundle, ...]
     extensions: tuple[LockedExtension, ...]
     images: tuple[LockedImage, ...]
