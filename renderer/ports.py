@@ -7,54 +7,16 @@ Adapters satisfy these; tests satisfy them with working simulators. Nothing outs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol, TypeVar
 
+from renderer.model.chart import ChartOutput, ChartRequest
 from renderer.model.extension import Descriptor
-from renderer.model.fields import Json
-from renderer.model.reference import Digest
 from renderer.model.tree import FileTree
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartRequest:
-    """One chart to inflate. Everything that its output may depend on is in here.
-
-    `archive` is the verified chart archive (`.tgz`), `chart` its digest. `values` are what `--values` would carry:
-    Helm itself lays them over the chart's own values. `kube_version` is full semver without `v`. `api_versions` are
-    added to what Helm knows (`group/version` and `group/version/Kind`).
-    """
-
-    chart: Digest
-    archive: bytes = field(repr=False, compare=False)
-    release: str
-    namespace: str
-    values: Mapping[str, Json]
-    kube_version: str
-    api_versions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartFile:
-    """The text that one template (or one file of `crds/`) yielded.
-
-    `path` starts with the chart's name, as in Helm's `# Source:` comments. Hooks are included, `NOTES.txt` is not.
-    """
-
-    path: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartOutput:
-    """What inflating a chart gave: rendered templates and CRD files, each in path order."""
-
-    templates: tuple[ChartFile, ...]
-    crds: tuple[ChartFile, ...]
 
 
 class ChartError(Exception):
