@@ -103,7 +103,7 @@ class Manifest:
     def with_metadata(self, **changes: Json) -> Manifest:
         """The same object with metadata fields set (a None removes the field)."""
         metadata = {key: value for key, value in {**self.metadata, **changes}.items() if value is not None}
-        return self.with_body({**self.body, "metadata": metadata})
+        return self.with_body({**self.body, "metadata": cast("Json", metadata)})
 
     def annotated(self, annotations: Mapping[str, str]) -> Manifest:
         """The same object with these annotations added."""
