@@ -1,0 +1,189 @@
+"""Values that remember where they were written: documents with positions, layers of them, and faults found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from renderer.errors import Finding, InputError, Where
+from renderer.model.fields import FieldError, Json, spell_path
+
+__all__ = ["Document", "Faults", "Path", "Place", "locate_error", "merge_layers"]
+
+Path = tuple[str | int, ...]
+"""Steps from the root of a document: keys of mappings, indexes of lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one value stands. Lines and columns count from 1; `key` is the place of its key, if it has one.
+
+    `spelled` is the text of a plain scalar that is no text (`1.10`, `true`), as it was written. `span` is the range of
+    characters of a scalar in its file.
+    """
+
+    file: str
+    line: int
+    column: int
+    key: tuple[int, int] | None = None
+    spelled: str | None = None
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document as people write it: its value, and the place of everything in it.
+
+    `file` is the file as the user named it. The value is plain JSON and must not be changed in place. Several layers
+    merged give a document too, whose places lie in several files.
+    """
+
+    file: str
+    value: Json
+    places: Mapping[Path, Place] = field(default_factory=dict, repr=False, compare=False)
+
+    def place(self, path: Sequence[str | int] = ()) -> Place:
+        """The place of a value; of its nearest parent that has one when the value is not there."""
+        steps = tuple(path)
+        while steps and steps not in self.places:
+            steps = steps[:-1]
+        return self.places.get(steps) or Place(file=self.file, line=1, column=1)
+
+    def locate(self, path: Sequence[str | int] = (), *, key: bool = False) -> tuple[int, int]:
+        """Line and column of a value, or of its key.
+
+        A value that begins below its key (a nested mapping or list) is shown by its key.
+        """
+        place = self.place(path)
+        if place.key is not None and (key or place.key[0] < place.line):
+            return place.key
+        return place.line, place.column
+
+    def where(self, path: Sequence[str | int] = (), *, key: bool = False) -> Where:
+        """The same as the place of a finding."""
+        line, column = self.locate(path, key=key)
+        return Where(file=self.place(path).file, line=line, column=column, path=spell_path(path) or None)
+
+    def provenance(self) -> dict[Path, tuple[str, int]]:
+        """Which file and line set each value: for every path that leads to anything but a filled mapping.
+
+        A list counts as one value, because layers replace lists as a whole.
+        """
+        found: dict[Path, tuple[str, int]] = {}
+        for path in _settings(self.value, ()):
+            found[path] = (self.place(path).file, self.locate(path)[0])
+        return found
+
+
+def _settings(value: Json, path: Path) -> Iterator[Path]:
+    if isinstance(value, dict) and value:
+        for key, below in value.items():
+            yield from _settings(below, (*path, key))
+    elif path:
+        yield path
+
+
+def merge_layers(layers: Sequence[Document]) -> Document:
+    """Lay documents over each other, the first lowest: mappings merge, everything else replaces, null too.
+
+    The result keeps the place of every value in the file that set it, and the name of the last layer.
+    """
+    if not layers:
+        raise ValueError("there is nothing to merge")
+    value: Json = layers[0].value
+    places = dict(layers[0].places)
+    for layer in layers[1:]:
+        value = _merged(value, layer.value, (), places, _by_parent(layer.places), layer.places)
+    return Document(layers[-1].file, value, places)
+
+
+def _by_parent(places: Mapping[Path, Place]) -> dict[Path, list[Path]]:
+    children: dict[Path, list[Path]] = {}
+    for path in places:
+        if path:
+            children.setdefault(path[:-1], []).append(path)
+    return children
+
+
+def _merged(
+    lower: Json,
+    upper: Json,
+    path: Path,
+    places: dict[Path, Place],
+    children: Mapping[Path, Sequence[Path]],
+    upper_places: Mapping[Path, Place],
+) -> Json:
+    if path in upper_places:
+        places[path] = upper_places[path]
+    if isinstance(lower, dict) and isinstance(upper, dict):
+        result = dict(lower)
+        for key, value in upper.items():
+            below = (*path, key)
+            result[key] = _merged(result.get(key), value, below, places, children, upper_places)
+        return result
+    for stale in [known for known in places if len(known) > len(path) and known[: len(path)] == path]:
+        del places[stale]
+    waiting = list(children.get(path, ()))
+    while waiting:
+        below = waiting.pop()
+        places[below] = upper_places[below]
+        waiting.extend(children.get(below, ()))
+    return upper
+
+
+def locate_error(document: Document, error: FieldError) -> Finding:
+    """A fault that a model reader found, at its place in the document."""
+    missing = error.code in _ABOUT_KEYS and not _exists(document.value, error.path)
+    path = error.path[:-1] if missing else error.path
+    where = replace(document.where(path, key=error.code in _ABOUT_KEYS), path=spell_path(error.path) or None)
+    return error.finding().at(where)
+
+
+_ABOUT_KEYS: Final = frozenset({"missing-field", "unknown-field", "duplicate-key"})
+"""Codes of faults that lie in a key rather than in its value."""
+
+
+def _exists(value: Json, path: Path) -> bool:
+    for step in path:
+        if not isinstance(value, dict | list):
+            return False
+        try:
+            value = value[step]  # type: ignore[index]
+        except (LookupError, TypeError):
+            return False
+    return True
+
+
+class Faults:
+    """Collects faults, so that a person sees all of them at once."""
+
+    __slots__ = ("findings",)
+
+    def __init__(self, findings: Iterable[Finding] = ()) -> None:
+        self.findings: list[Finding] = list(findings)
+
+    def add(self, *findings: Finding) -> None:
+        """Remember findings."""
+        self.findings.extend(findings)
+
+    @contextmanager
+    def at(self, document: Document) -> Iterator[None]:
+        """Collect instead of raising: a FieldError gets its place in `document`, an InputError gives its findings."""
+        try:
+            yield
+        except FieldError as error:
+            self.add(locate_error(document, error))
+        except InputError as error:
+            self.add(*error.findings)
+
+    def raise_if_any(self) -> None:
+        """Raise InputError with everything collected, in the order of the files."""
+        if self.findings:
+            raise InputError(*sorted(self.findings, key=_order))
+
+
+def _order(finding: Finding) -> tuple[str, int, int]:
+    where = finding.where
+    return (where.file or "", where.line or 0, where.column or 0)
