@@ -113,12 +113,16 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What publishing did. `revision` is a commit id, or None for a directory; `changed` counts files."""
+    """What publishing did. `revision` is a commit id, or None for a directory; `changed` counts files.
+
+    `notes` are sentences for the person who runs it, such as where a merge request can be opened.
+    """
 
     location: str
     revision: str | None
     changed: int
     pushed: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class TreeStore(Protocol):
