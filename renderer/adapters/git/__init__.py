@@ -1,0 +1,1 @@
+"""Rendered trees as git commits: `sitewright render --repo REPOSITORY --branch BRANCH`."""
