@@ -100,7 +100,7 @@ def load_documents(content: bytes, *, limits: Limits = DEFAULT, strict_keys: boo
     With `strict_keys` a key given twice in one mapping is refused instead of noted. Raises YamlError.
     """
     documents = []
-    for document, inline in _documents(content, limits, strict=strict_keys):
+    for document, inline in _stream(content, limits, strict=strict_keys):
         if inline:
             raise YamlError("Kubernetes refuses content on the line of `---`", document.line, 1)
         if document.value is not None:
@@ -113,39 +113,71 @@ def load_values(content: bytes, *, limits: Limits = DEFAULT, strict_keys: bool =
 
     Raises YamlError, also for a second document.
     """
-    found = [document for document, _ in _documents(content, limits, strict=strict_keys)]
+    found = [document for document, _ in _stream(content, limits, strict=strict_keys)]
     if len(found) > 1:
         raise YamlError("one document is expected here; a second one starts", found[1].line, 1)
     return found[0].value if found and found[0].value is not None else {}
 
 
-def _documents(content: bytes, limits: Limits, *, strict: bool) -> Iterator[tuple[LoadedDocument, bool]]:
+def _stream(content: bytes, limits: Limits, *, strict: bool) -> list[tuple[LoadedDocument, bool]]:
     """Every document, and whether its content starts on the line of its `---`."""
     if len(content) > limits.bytes:
         raise YamlError(f"the stream has {len(content)} bytes; {limits.bytes} are allowed", 1, 1, "yaml-limit")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise YamlError("the text is UTF-16; Kubernetes YAML is UTF-8", 1, 1)
-    try:
-        builder = _Builder(content, limits, strict=strict)
-        next_event = builder.next_event
-        count = 0
-        event: Any
-        while type(event := next_event()) is not StreamEndEvent:
-            if type(event) is not DocumentStartEvent:
-                continue
-            count += 1
-            if count > limits.documents:
-                raise _at(event, f"more than {limits.documents} documents", "yaml-limit")
-            if event.version == (1, 2):
-                raise _at(event, "Kubernetes reads YAML 1.1 and refuses the directive `%YAML 1.2`")
-            dashes: Any = event.end_mark
-            root = next_event()
-            line = root.start_mark.line
-            value, duplicates = builder.document(root)
-            inline = bool(event.explicit) and value is not None and line == dashes.line
-            yield LoadedDocument(value, line + 1, duplicates), inline
-    except YAMLError as error:
-        raise _syntax_error(error, content) from None
+    budget = _RETRIED_BYTES + len(content)
+    while True:
+        try:
+            return list(_documents(content, limits, strict=strict))
+        except YAMLError as error:
+            budget -= len(content)
+            repaired = _with_escaped_apostrophes(content, error) if budget > 0 else None
+            if repaired is None:
+                raise _syntax_error(error, content) from None
+            content = repaired
+
+
+_RETRIED_BYTES: Final = 64 * 2**20
+"""How many bytes may be parsed again because of `\\'` in them."""
+_DOUBLE_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_ESCAPED_APOSTROPHE: Final = re.compile(r"((?<!\\)(?:\\\\)*)\\'")
+
+
+def _with_escaped_apostrophes(content: bytes, error: YAMLError) -> bytes | None:
+    r"""The stream with the escape `\\'` spelled out in one scalar, if libyaml stopped there.
+
+    go-yaml v2 and older versions of libyaml know that escape, and charts use it; libyaml 0.2.5 does not.
+    """
+    if not isinstance(error, MarkedYAMLError) or error.problem != "found unknown escape character":
+        return None
+    start: Any = error.context_mark
+    text = content.decode(errors="replace")
+    quoted = _DOUBLE_QUOTED.match(text, start.index) if start is not None else None
+    if quoted is None:
+        return None
+    scalar, count = _ESCAPED_APOSTROPHE.subn(r"\1\\x27", quoted[0])
+    return (text[: quoted.start()] + scalar + text[quoted.end() :]).encode() if count else None
+
+
+def _documents(content: bytes, limits: Limits, *, strict: bool) -> Iterator[tuple[LoadedDocument, bool]]:
+    builder = _Builder(content, limits, strict=strict)
+    next_event = builder.next_event
+    count = 0
+    event: Any
+    while type(event := next_event()) is not StreamEndEvent:
+        if type(event) is not DocumentStartEvent:
+            continue
+        count += 1
+        if count > limits.documents:
+            raise _at(event, f"more than {limits.documents} documents", "yaml-limit")
+        if event.version == (1, 2):
+            raise _at(event, "Kubernetes reads YAML 1.1 and refuses the directive `%YAML 1.2`")
+        dashes: Any = event.end_mark
+        root = next_event()
+        line = root.start_mark.line
+        value, duplicates = builder.document(root)
+        inline = bool(event.explicit) and value is not None and line == dashes.line
+        yield LoadedDocument(value, line + 1, duplicates), inline
 
 
 def _syntax_error(error: YAMLError, content: bytes) -> YamlError:
