@@ -176,9 +176,9 @@ def _api_version_options(names: Sequence[str]) -> Iterator[str]:
 def _read(output: str) -> ChartOutput:
     """Take helm's output apart at its `# Source:` comments. Documents of one file are joined in helm's order."""
     found: dict[str, list[str]] = {}
-    starts = list(_SOURCE.finditer(output))
-    for start, end in zip(starts, [*(match.start() for match in starts[1:]), len(output)], strict=True):
-        found.setdefault(start[1], []).append(output[start.end() : end])
+    _, *parts = _SOURCE.split(output)
+    for path, text in zip(parts[::2], parts[1::2], strict=True):
+        found.setdefault(path, []).append(text)
     files = [ChartFile(path=path, text="\n---\n".join(texts)) for path, texts in sorted(found.items())]
     return ChartOutput(
         templates=tuple(file for file in files if not _CRD_FILE.match(file.path)),
