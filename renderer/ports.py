@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from renderer.model.chart import ChartOutput, ChartRequest
 from renderer.model.extension import Descriptor
+from renderer.model.reference import Digest
 from renderer.model.tree import FileTree
 
 T = TypeVar("T")
@@ -75,6 +76,37 @@ class BundleSource(BlobReader, Protocol):
 
     def open_blob(self, descriptor: Descriptor) -> BinaryIO:
         """The bytes as a stream, checked at the end: reading the last byte raises BundleRefusedError on a mismatch."""
+        ...
+
+
+class Layout(BundleSource, Protocol):
+    """A bundle source whose blobs can be listed: an OCI image layout in a directory or a tar file."""
+
+    def digests(self) -> tuple[Digest, ...]:
+        """The names of all blobs, sorted. Looks through everything; raises BundleRefusedError (`archive-refused`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """Content that is about to be written into a layout; `open` gives its bytes from the start, each time."""
+
+    descriptor: Descriptor
+    open: Callable[[], BinaryIO]
+
+
+class LayoutWriter(Protocol):
+    """Writes OCI image layouts: a path that ends in `.tar` is a tar file, any other a directory. All or nothing."""
+
+    def create(self, path: str, index: bytes, blobs: Iterable[Blob]) -> None:
+        """Write a new layout with these blobs, in this order, each digest once; equal content gives an equal tar file.
+
+        A layout that stands there is replaced. Raises InputError (`output-not-a-layout`) when it is something else.
+        """
+        ...
+
+    def extend(self, path: str, index: bytes, blobs: Iterable[Blob]) -> None:
+        """Replace `index.json` of the layout at `path` and add these blobs. A tar file is rewritten."""
         ...
 
 

@@ -1,0 +1,183 @@
+"""OCI image layouts, written: as a directory or as a reproducible tar file, all or nothing.
+
+Everything is written beside its destination and moved into place at the end, so that an interrupted run leaves the
+old layout or the new one. Big blobs are streamed, never held in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from renderer.errors import Finding, InputError, Where
+from renderer.formats.archives import header, members
+from renderer.formats.artifact import LAYOUT_FILE
+from renderer.model.reference import Digest
+from renderer.ports import Blob
+
+_CHUNK: Final = 1024 * 1024
+_MEMBER_LIMIT: Final = 500_000
+
+
+class FileLayoutWriter:
+    """Satisfies `LayoutWriter` below `root`, the working tree that paths are relative to."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def create(self, path: str, index: bytes, blobs: Iterable[Blob]) -> None:
+        """Write a layout; see `LayoutWriter.create`."""
+        target = self._root / path
+        self._check(target, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix == ".tar":
+            with _new_tar(target) as archive:
+                _add_front(archive, index)
+                _add_blobs(archive, blobs, set())
+            return
+        with _new_directory(target) as directory:
+            (directory / "oci-layout").write_bytes(LAYOUT_FILE)
+            _write_blobs(directory, blobs)
+            (directory / "index.json").write_bytes(index)
+
+    def extend(self, path: str, index: bytes, blobs: Iterable[Blob]) -> None:
+        """Add blobs to a layout and replace its index; see `LayoutWriter.extend`."""
+        target = self._root / path
+        if target.is_dir():
+            _write_blobs(target, blobs)
+            _replace(target / "index.json", index)
+            return
+        with target.open("rb") as old, _new_tar(target) as archive:
+            _add_front(archive, index)
+            # What is added comes first: a reader finds signatures without looking through every image.
+            written = _add_blobs(archive, blobs, set())
+            _copy_members(old, archive, written)
+
+    @staticmethod
+    def _check(target: Path, path: str) -> None:
+        """Refuse to replace what is not an OCI layout."""
+        if target.is_symlink():
+            got = "a link"
+        elif target.is_dir() and target.suffix != ".tar" and not (target / "oci-layout").is_file():
+            if not any(target.iterdir()):
+                return
+            got = "a directory with other files"
+        elif target.is_dir() == (target.suffix == ".tar") and target.exists():
+            got = "a directory" if target.is_dir() else "a file"
+        else:
+            return
+        raise InputError(
+            Finding(
+                code="output-not-a-layout",
+                message=f"`{path}` is not an OCI layout, so it is not replaced",
+                where=Where(file=path),
+                expected="a path where nothing is, or a bundle (`FILE.tar`, or a directory) that may be replaced",
+                got=got,
+                hint="choose another path with -o",
+            )
+        )
+
+
+def _blob_name(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+# --- directories -------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _new_directory(target: Path) -> Iterator[Path]:
+    """A directory that takes the place of `target` when the block ends well."""
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    fresh, old = work / "new", work / "old"
+    try:
+        fresh.mkdir()
+        yield fresh
+        if target.exists():
+            target.rename(old)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_blobs(directory: Path, blobs: Iterable[Blob]) -> None:
+    for blob in blobs:
+        path = directory / _blob_name(blob.descriptor.digest)
+        if path.is_file() and path.stat().st_size == blob.descriptor.size:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with blob.open() as source, _new_file(path) as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    with _new_file(path) as target:
+        target.write(content)
+
+
+@contextlib.contextmanager
+def _new_file(target: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `target` when the block ends well."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:16]}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The process's umask; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+# --- tar files ---------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _new_tar(target: Path) -> Iterator[tarfile.TarFile]:
+    with (
+        _new_file(target) as stream,
+        # GNU's form says sizes above 8 GiB; all names are short, so that no extended headers are needed.
+        tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, copybufsize=_CHUNK) as archive,
+    ):
+        yield archive
+
+
+def _add_front(archive: tarfile.TarFile, index: bytes) -> None:
+    for name, content in (("oci-layout", LAYOUT_FILE), ("index.json", index)):
+        archive.addfile(header(name, len(content)), io.BytesIO(content))
+
+
+def _add_blobs(archive: tarfile.TarFile, blobs: Iterable[Blob], written: set[str]) -> set[str]:
+    """Write each blob that is not in `written`; returns the names of all."""
+    for blob in blobs:
+        name = _blob_name(blob.descriptor.digest)
+        if name in written:
+            continue
+        written.add(name)
+        with blob.open() as source:
+            archive.addfile(header(name, blob.descriptor.size), source)
+            source.read(1)  # lets a checked stream see its end
+    return written
+
+
+def _copy_members(old: BinaryIO, archive: tarfile.TarFile, written: set[str]) -> None:
+    """Copy the blobs of an old tar file that are not in `written`."""
+    found = [(name, member.offset_data, member.size) for name, member in members(old, limit=_MEMBER_LIMIT)]
+    for name, offset, size in found:
+        if name.startswith("blobs/") and name not in written:
+            old.seek(offset)
+            archive.addfile(header(name, size), old)
