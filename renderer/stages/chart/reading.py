@@ -159,13 +159,19 @@ class _Reading:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, int]]:
-    """The documents of a template's output as Helm splits it, each with the line (from 1) that it starts on."""
+    """The documents of a template's output as Helm splits it, each with the line (from 1) that it starts on.
+
+    Each ends with exactly one line break, as in Helm 3. Helm 4 keeps what blank lines there are, depending on where in
+    the file the document stands; that would decide how many line breaks a `|+` text at its end has.
+    """
     start, line = 0, 1
-    for separator in _SEPARATOR.finditer(text):
-        yield text[start : separator.start()], line
-        line += text.count("\n", start, separator.end())
-        start = separator.end()
-    yield text[start:], line
+    for separator in (*_SEPARATOR.finditer(text), None):
+        piece = text[start : separator.start() if separator else len(text)].rstrip()
+        if piece:
+            yield f"{piece}\n", line
+        if separator:
+            line += text.count("\n", start, separator.end())
+            start = separator.end()
 
 
 def _given_name(body: dict[str, Json], metadata: Mapping[str, Json]) -> dict[str, Json]:
