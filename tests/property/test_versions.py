@@ -37,7 +37,8 @@ def test_the_order_is_total(one: Version, two: Version, three: Version) -> None:
 
 @given(st.lists(versions))
 def test_sorting_does_not_depend_on_where_one_starts(items: list[Version]) -> None:
-    assert [str(version) for version in sorted(items[::-1])] == [str(version) for version in sorted(items)]
+    backwards = sorted(items, reverse=True)[::-1]
+    assert [str(version) for version in backwards] == [str(version) for version in sorted(items)]
 
 
 @given(versions)
