@@ -61,6 +61,23 @@ def spell_path(path: Sequence[str | int]) -> str:
     return text
 
 
+_STEP = re.compile(r'\.?([A-Za-z0-9_-]+)|\[([0-9]+)\]|\["(.*?)"\](?=[.\[]|\Z)')
+
+
+def read_path(text: str) -> tuple[str | int, ...]:
+    """What `spell_path` wrote, as steps again. Raises ValueError when it cannot have written that."""
+    steps: list[str | int] = []
+    position = 0
+    while position < len(text):
+        step = _STEP.match(text, position)
+        if step is None:
+            raise ValueError(f"`{text}` is not the path of a field")
+        plain, index, quoted = step.groups()
+        steps.append(int(index) if index is not None else plain if plain is not None else quoted)
+        position = step.end()
+    return tuple(steps)
+
+
 def kind_of(value: object) -> str:
     """The JSON name of a value's type, for messages."""
     names: list[tuple[type | tuple[type, ...], str]] = [

@@ -28,8 +28,9 @@ class GeneratedKind(Enum):
 class GeneratedValue:
     """One field that differed between two renders of the same input.
 
-    `path` is spelled as in findings (`webhooks[0].clientConfig.caBundle`). For NAME, `object` has the stable prefix
-    of the name followed by `*`.
+    `path` is spelled as in findings (`webhooks[0].clientConfig.caBundle`); `data["app.yaml"]#27` is one line of a
+    text. For NAME, `object` has the stable prefix of the name followed by `*`. `component` reads
+    `extension/component`, `source` is the template.
     """
 
     component: str
@@ -48,8 +49,9 @@ class GeneratedValue:
 class Settlement:
     """How the profile settles generated fields of the objects that match.
 
-    `object` is a glob over `Kind namespace/name`, `field` a glob over the field path. Either `external` is true
-    (the object stays out of the tree, an operator creates it) or `value` is the public value to use.
+    `object` is a glob over `Kind namespace/name`, `field` a glob over the field path; each may also be written out,
+    brackets and all. Either `external` is true (the object stays out of the tree, an operator creates it) or `value`
+    is the public value to use.
     """
 
     object: str
@@ -60,4 +62,7 @@ class Settlement:
 
     def matches(self, identity: ObjectId, path: str) -> bool:
         """True when this settlement speaks of the field `path` of the object."""
-        return fnmatch.fnmatchcase(str(identity), self.object) and fnmatch.fnmatchcase(path, self.field)
+        return all(
+            text == glob or fnmatch.fnmatchcase(text, glob)
+            for text, glob in ((str(identity), self.object), (path, self.field))
+        )
