@@ -1,0 +1,113 @@
+"""Templates that call functions whose result is not decided by their arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from renderer.errors import Finding, Severity, Where
+
+
+class UseKind(Enum):
+    """Why a function makes a template's output depend on more than its input."""
+
+    RANDOM = "random"
+    CLOCK = "clock"
+    ORDER = "order"
+    LOOKUP = "lookup"
+    HELM_VERSION = "helm-version"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateUse:
+    """One call in one template, on which line (from 1)."""
+
+    path: str
+    line: int
+    function: str
+    kind: UseKind
+
+
+_FUNCTIONS: Final = {
+    **dict.fromkeys(
+        (
+            *("randAlphaNum", "randAlpha", "randAscii", "randNumeric", "randBytes", "randInt", "shuffle", "uuidv4"),
+            *("genPrivateKey", "genCA", "genCAWithKey", "genSelfSignedCert", "genSelfSignedCertWithKey"),
+            *("genSignedCert", "genSignedCertWithKey", "bcrypt", "htpasswd", "encryptAES"),
+        ),
+        UseKind.RANDOM,
+    ),
+    **dict.fromkeys(
+        ("now", "ago", "date", "dateInZone", "date_in_zone", "dateModify", "date_modify", "htmlDate", "htmlDateInZone"),
+        UseKind.CLOCK,
+    ),
+    **dict.fromkeys(("keys", "values"), UseKind.ORDER),
+    "lookup": UseKind.LOOKUP,
+    "getHostByName": UseKind.LOOKUP,
+}
+_ACTION = re.compile(r"\{\{(?!-?\s*/\*)(.*?)\}\}", re.DOTALL)
+_TEXT = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
+_WORD = re.compile(r"(?<![.$\w])[A-Za-z_]\w*")
+_HELM_VERSION = re.compile(r"\.Capabilities(?:\.HelmVersion\b|(?![.\w]))")
+
+
+def scan_templates(files: Mapping[str, str]) -> tuple[TemplateUse, ...]:
+    """Every call in `files` (path -> template source) that makes output depend on more than values.
+
+    Both ways round it is a guess: what is called may never reach the output, and `tpl` can run text that comes from
+    values. So it decides only where to look closer, and the two renders decide.
+    """
+    uses: dict[TemplateUse, None] = {}
+    for path, source in sorted(files.items()):
+        for action in _ACTION.finditer(source):
+            line = source.count("\n", 0, action.start()) + 1
+            for function, kind in _calls(action[1]):
+                uses[TemplateUse(path=path, line=line, function=function, kind=kind)] = None
+    return tuple(uses)
+
+
+def _calls(action: str) -> Iterator[tuple[str, UseKind]]:
+    code = _TEXT.sub('""', action)
+    if _HELM_VERSION.search(code):
+        yield ".Capabilities.HelmVersion", UseKind.HELM_VERSION
+    sorted_after = "sortAlpha" in code
+    for word in _WORD.findall(code):
+        kind = _FUNCTIONS.get(word)
+        if kind is not None and not (kind is UseKind.ORDER and sorted_after):
+            yield word, kind
+
+
+def may_invent(uses: Iterable[TemplateUse]) -> bool:
+    """True when a chart with these calls must be rendered twice before its output is believed."""
+    return any(use.kind in {UseKind.RANDOM, UseKind.CLOCK, UseKind.ORDER} for use in uses)
+
+
+def template_findings(uses: Iterable[TemplateUse], extension: str, component: str) -> tuple[Finding, ...]:
+    """What a reviewer should know of a chart's templates: `chart-uses-lookup`, `chart-prints-helm-version`."""
+    subject = f"extension {extension}, {component}"
+    findings = []
+    for use in uses:
+        where = Where(file=use.path, line=use.line, subject=subject)
+        if use.kind is UseKind.LOOKUP:
+            findings.append(
+                Finding(
+                    code="chart-uses-lookup",
+                    message=f"the template asks the cluster with `{use.function}`, and there is no cluster here: "
+                    "it gets an empty answer and takes its fallback",
+                    where=where,
+                    severity=Severity.NOTE,
+                )
+            )
+        elif use.kind is UseKind.HELM_VERSION:
+            findings.append(
+                Finding(
+                    code="chart-prints-helm-version",
+                    message="the template reads the version of Helm: its output may change with the chart engine",
+                    where=where,
+                    severity=Severity.WARNING,
+                )
+            )
+    return tuple(findings)
