@@ -90,7 +90,7 @@ class GitFailedError(Exception):
             message=f"git refused `git {self.verb}` in `{location}`",
             where=Where(file=location),
             explanation=said[:20],
-            hint=f"run `git -C {location} status` and mend what it says, then run the same command again",
+            hint="mend what git says, then run the same command again",
         )
         return InputError(finding)
 

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from renderer.adapters.git.checkout import Checkout
 from renderer.adapters.git.command import Git, GitFailedError
 from renderer.adapters.git.remote_side import RemoteSide
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.git_remote import Remote, read_remote
+
+_AGAIN: Final = "run the same command again: it starts from what the branch holds now"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,11 @@ class Place:
     def ref(self) -> str:
         """The full name of the branch."""
         return f"refs/heads/{self.branch}"
+
+    @property
+    def kept_in(self) -> str:
+        """The ref that keeps the newest commit here: the branch, or in a clone what stands for the remote's."""
+        return self.ref if self.clone_of is None else f"refs/sitewright/remote/{self.branch}"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -87,7 +95,7 @@ def open_local(path: Path, branch: str) -> Place:
 def open_clone(remote: Remote, branch: str, directory: Path) -> Place:
     """A bare clone in `directory`: the newest commit of the branch, no history. Raises RemoteError, InputError."""
     directory.mkdir(parents=True, exist_ok=True)
-    side = RemoteSide(Git(directory), remote, "run the same command again: it starts from what the branch holds now")
+    side = RemoteSide(Git(directory), remote, _AGAIN)
     heads = side.heads()
     _refuse_unknown(side.shown, branch, heads)
     tip = heads.get(f"refs/heads/{branch}")
@@ -98,10 +106,14 @@ def open_clone(remote: Remote, branch: str, directory: Path) -> Place:
         shutil.rmtree(clone, ignore_errors=True)
         clone.mkdir()
         git.run("init", "--quiet", "--bare", f"--object-format={algorithm}", "--template=", ".")
-    side = RemoteSide(git, remote, "run the same command again: it starts from what the branch holds now")
-    if tip is not None and git.run("cat-file", "-e", f"{tip}^{{commit}}", ok=(0, 1, 128)).status != 0:
-        side.fetch(f"refs/heads/{branch}", f"refs/sitewright/remote/{branch}")
-    return Place(git=git, git_dir=clone, algorithm=algorithm, branch=branch, tip=tip, clone_of=side)
+    side = RemoteSide(git, remote, _AGAIN)
+    place = Place(git=git, git_dir=clone, algorithm=algorithm, branch=branch, tip=tip, clone_of=side)
+    kept = git.run("rev-parse", "--verify", "--quiet", place.kept_in, ok=(0, 1)).text
+    if tip is not None and kept != tip:
+        side.fetch(place.ref, place.kept_in, whole=False)
+    elif tip is None and kept:
+        git.run("update-ref", "-d", place.kept_in)
+    return place
 
 
 def push_target(place: Place, path: Path) -> RemoteSide:

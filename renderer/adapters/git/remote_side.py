@@ -47,9 +47,10 @@ class RemoteSide:
         pairs = (line.split("\t") for line in listing.splitlines())
         return {ref: commit for commit, ref in pairs}
 
-    def fetch(self, ref: str, local: str) -> None:
-        """Bring the newest commit of `ref`, without history, to the local ref `local`. Raises RemoteError."""
-        options = ("--depth=1", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--force", "--quiet")
+    def fetch(self, ref: str, local: str, *, whole: bool) -> None:
+        """Bring the newest commit of `ref` to the local ref `local`; with its history or not. Raises RemoteError."""
+        depth = () if whole else ("--depth=1",)
+        options = (*depth, "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--force", "--quiet")
         try:
             self._git.run("fetch", *options, "--", self._remote.url, f"{ref}:{local}")
         except GitFailedError as failure:
@@ -97,6 +98,8 @@ class RemoteSide:
 
     def _failed(self, failure: GitFailedError) -> RemoteError:
         """A transport that failed: no access, or no answer."""
+        if "hash algorithm" in failure.errors:
+            return RemoteError(_other_format(self.shown))
         denied = any(sign.lower() in failure.errors.lower() for sign in _NO_ACCESS)
         said = tuple(line for line in failure.errors.splitlines() if line.strip())
         finding = Finding(
@@ -107,6 +110,15 @@ class RemoteSide:
             hint=f"try the same access alone: git ls-remote {self.shown}",
         )
         return RemoteError(finding)
+
+
+def _other_format(shown: str) -> Finding:
+    return Finding(
+        code="remote-format",
+        message=f"`{shown}` is empty and does not tell that its objects are named by SHA-256",
+        where=Where(subject="git push"),
+        hint=f"push a first commit to it from a clone: git clone {shown}",
+    )
 
 
 def takes_no_options(error: RemoteError) -> bool:

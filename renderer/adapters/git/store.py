@@ -8,7 +8,9 @@ See docs/decisions/0007-git-fast-import.md.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,6 +26,7 @@ from renderer.model.tree import FileTree
 from renderer.ports import Author, Published
 
 _PENDING: Final = "refs/sitewright/pending"
+_TOPIC: Final = "refs/sitewright/topic"
 
 
 class GitStore:
@@ -58,13 +61,16 @@ class GitStore:
         if self._remote is not None and not self._push:
             raise InputError(_push_needed(self.location))
         self._clones = clones
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._opened: Place | None = None
 
     @property
     def location(self) -> str:
         """The repository as the user named it, without credentials, and the branch."""
-        return f"{self._remote.shown if self._remote else self._path} ({self._branch})"
+        return f"{self._shown} ({self._branch})"
+
+    @property
+    def _shown(self) -> str:
+        return self._remote.shown if self._remote else str(self._path)
 
     def load(self, root: str) -> FileTree:
         """The tree below `root` in the newest commit of the branch. Raises InputError, RemoteError."""
@@ -89,17 +95,27 @@ class GitStore:
         try:
             with place.held():
                 edit = self._edit(place, roots, trees)
-                if place.checkout is not None and edit and not self._merge_request:
+                if not edit:
+                    return self._deliver(place, roots, place.tip, message, 0)
+                if place.checkout is not None and not self._merge_request:
                     place.checkout.refuse_changes(roots)
-                commit = _commit(place, edit, message, author) if edit else place.tip
-                published = self._deliver(place, roots, commit, message, len(edit))
-                if edit and not self._merge_request:
-                    _move(place, edit, str(commit), message, author)
-                return published
+                return self._change(place, roots, edit, message, author)
         except GitFailedError as failure:
-            raise failure.refusal(self.location) from failure
+            raise failure.refusal(self._shown) from failure
         finally:
             self._opened = None
+
+    def _change(self, place: Place, roots: Sequence[str], edit: Edit, message: str, author: Author) -> Published:
+        """Commit, deliver, move the branch: in this order, so that a refused push changes nothing here."""
+        try:
+            commit = _commit(place, edit, message, author)
+            published = self._deliver(place, roots, commit, message, len(edit))
+            if not self._merge_request:
+                _move(place, edit, commit, message, author)
+            return published
+        finally:
+            forgotten = f"delete {_PENDING}\0\0delete {_TOPIC}\0\0"
+            place.git.run("update-ref", "-z", "--stdin", data=forgotten.encode())
 
     def _place(self) -> Place:
         """The repository, opened once: what was loaded is what is replaced."""
@@ -110,14 +126,14 @@ class GitStore:
                 else:
                     self._opened = open_clone(self._remote, self._branch, self._clone_directory())
             except GitFailedError as failure:
-                raise failure.refusal(self.location) from failure
+                raise failure.refusal(self._shown) from failure
         return self._opened
 
     def _clone_directory(self) -> Path:
-        if self._clones is not None:
-            return self._clones
-        self._temporary = self._temporary or tempfile.TemporaryDirectory(prefix="sitewright-")
-        return Path(self._temporary.name)
+        if self._clones is None:
+            self._clones = Path(tempfile.mkdtemp(prefix="sitewright-"))
+            weakref.finalize(self, shutil.rmtree, self._clones, ignore_errors=True)
+        return self._clones
 
     def _edit(self, place: Place, roots: Sequence[str], trees: Mapping[str, FileTree]) -> Edit:
         entries = _listing(place, roots)
@@ -232,7 +248,7 @@ def _move(place: Place, edit: Edit, commit: str, message: str, author: Author) -
     if place.checkout is not None:
         place.checkout.begin(place.tip, commit, edit)
     nothing = "0" * len(commit)
-    lines = f"update {place.ref}\0{commit}\0{place.tip or nothing}\0delete {_PENDING}\0\0"
+    lines = f"update {place.kept_in}\0{commit}\0{place.tip or nothing}\0delete {_PENDING}\0\0"
     log = f"sitewright: {message.partition(chr(10))[0]}"
     people = _people(_signature(author))
     place.git.run("update-ref", "-m", log, "-z", "--stdin", data=lines.encode(), environment=people)
@@ -242,10 +258,9 @@ def _move(place: Place, edit: Edit, commit: str, message: str, author: Author) -
 
 def _same_proposal(place: Place, side: RemoteSide, ref: str, commit: str) -> bool:
     """True when the branch of the merge request holds the same tree on the same parent."""
-    local = "refs/sitewright/topic"
-    side.fetch(ref, local)
-    trees = place.git.run("rev-parse", f"{local}^{{tree}}", f"{commit}^{{tree}}").text.split()
-    body = place.git.run("cat-file", "commit", local).text.partition("\n\n")[0]
+    side.fetch(ref, _TOPIC, whole=place.clone_of is None)
+    trees = place.git.run("rev-parse", f"{_TOPIC}^{{tree}}", f"{commit}^{{tree}}").text.split()
+    body = place.git.run("cat-file", "commit", _TOPIC).text.partition("\n\n")[0]
     parents = [line.removeprefix("parent ") for line in body.splitlines() if line.startswith("parent ")]
     return trees[0] == trees[1] and parents == ([place.tip] if place.tip else [])
 
