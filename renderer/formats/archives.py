@@ -52,10 +52,11 @@ class _BoundedTarInfo(tarfile.TarInfo):
         return found
 
 
-def members(stream: BinaryIO, *, limit: int) -> Iterator[tuple[str, tarfile.TarInfo]]:
+def members(stream: BinaryIO, *, limit: int, repeats: bool = False) -> Iterator[tuple[str, tarfile.TarInfo]]:
     """The path and header of every regular file in an uncompressed tar, in order, without reading contents.
 
-    A leading `./` is dropped. Raises ArchiveError at the first member that a careful reader must not follow.
+    A leading `./` is dropped. Raises ArchiveError at the first member that a careful reader must not follow; a path
+    that comes again is one, unless `repeats` says that it may.
     """
     seen: set[str] = set()
     position = -1
@@ -70,7 +71,7 @@ def members(stream: BinaryIO, *, limit: int) -> Iterator[tuple[str, tarfile.TarI
                 path = _path(member)
                 if path is None:
                     continue
-                if path in seen:
+                if path in seen and not repeats:
                     raise ArchiveError(f"the archive holds `{path}` twice")
                 seen.add(path)
                 yield path, member
@@ -95,13 +96,16 @@ def _path(member: tarfile.TarInfo) -> str | None:
     return path
 
 
-def unpack(content: bytes, limits: ArchiveLimits = DEFAULT) -> FileTree:
-    """The files of a tar or tar+gzip archive. Raises ArchiveError."""
+def unpack(content: bytes, limits: ArchiveLimits = DEFAULT, *, repeats: bool = False) -> FileTree:
+    """The files of a tar or tar+gzip archive. Raises ArchiveError.
+
+    With `repeats` the last of several members of one path counts, as it does for Helm: published charts have them.
+    """
     if content.startswith(b"\x1f\x8b"):
         content = _decompressed(content, limits.total)
-    files: list[tuple[str, bytes]] = []
+    files: dict[str, bytes] = {}
     total = 0
-    for path, member in members(io.BytesIO(content), limit=limits.members):
+    for path, member in members(io.BytesIO(content), limit=limits.members, repeats=repeats):
         total += member.size
         if member.size > limits.file:
             raise ArchiveError(f"`{path}` has {member.size} bytes; {limits.file} are allowed in one file")
@@ -110,9 +114,9 @@ def unpack(content: bytes, limits: ArchiveLimits = DEFAULT) -> FileTree:
         body = content[member.offset_data : member.offset_data + member.size]
         if len(body) != member.size:
             raise ArchiveError(f"the archive ends in the middle of `{path}`")
-        files.append((path, body))
+        files[path] = body
     try:
-        return FileTree.of(files)
+        return FileTree.of(files.items())
     except ValueError as error:
         raise ArchiveError(str(error)) from error
 
