@@ -20,7 +20,7 @@ __all__ = ["DocumentLimits", "DocumentReader", "UnreadableError", "core_scalar",
 class DocumentLimits:
     """What a document that a person writes may cost. `aliased` counts the values that aliases stand for."""
 
-    bytes: int = 2**20
+    bytes: int = 2**19
     depth: int = 64
     aliased: int = 10_000
 
@@ -206,6 +206,7 @@ class DocumentReader:
 
     def merge(self, event: Any, path: Path, result: dict[str, Json], merged: dict[str, Json]) -> int:
         """A merge key: the keys of other mappings, where this one does not give them itself."""
+        places = len(self.places)
         source, height = self.node(next(self.events), (*path, "<<"), None)
         parts = source if isinstance(source, list) else [source]
         for part in parts:
@@ -216,8 +217,8 @@ class DocumentReader:
                     message = f"`<<` stands behind the key `{name}`, which it gives too; put `<<` first"
                     self.fault(event, message, "ambiguous-value")
                 merged.setdefault(name, value)
-        for stale in [known for known in self.places if known[: len(path) + 1] == (*path, "<<")]:
-            del self.places[stale]
+        while len(self.places) > places:  # the merged values have no place of their own here
+            self.places.popitem()
         return height
 
     def alias(self, event: Any, path: Path, key: tuple[int, int] | None) -> tuple[Json, int]:

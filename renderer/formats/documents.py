@@ -16,7 +16,7 @@ from renderer.formats.document_reader import DocumentLimits, DocumentReader, Unr
 from renderer.formats.located import Document, Faults, Path, Place, locate_error, merge_layers
 from renderer.formats.manifest_writer import dump
 from renderer.formats.schemas import validate, violations
-from renderer.formats.yaml_scalars import needs_quotes
+from renderer.formats.yaml_quoting import needs_quotes
 from renderer.model.fields import Json, spell_path
 
 __all__ = [

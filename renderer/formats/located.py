@@ -95,8 +95,34 @@ def merge_layers(layers: Sequence[Document]) -> Document:
     value: Json = layers[0].value
     places = dict(layers[0].places)
     for layer in layers[1:]:
-        value = _merged(value, layer.value, (), places, _by_parent(layer.places), layer.places)
+        value = _Overlay(places, layer.places).merge(value, layer.value, ())
     return Document(layers[-1].file, value, places)
+
+
+class _Overlay:
+    """One layer laid over the places of the layers below, which it changes."""
+
+    def __init__(self, lower: dict[Path, Place], upper: Mapping[Path, Place]) -> None:
+        self.lower = lower
+        self.upper = upper
+        self.lower_children = _by_parent(lower)
+        self.upper_children = _by_parent(upper)
+
+    def merge(self, lower: Json, upper: Json, path: Path) -> Json:
+        """The merged value; `path` leads to it."""
+        if isinstance(lower, dict) and isinstance(upper, dict):
+            if path in self.upper:
+                self.lower[path] = self.upper[path]
+            result = dict(lower)
+            for key, value in upper.items():
+                result[key] = self.merge(result.get(key), value, (*path, key))
+            return result
+        for stale in _below(path, self.lower_children):
+            self.lower.pop(stale, None)
+        for fresh in _below(path, self.upper_children):
+            if fresh in self.upper:
+                self.lower[fresh] = self.upper[fresh]
+        return upper
 
 
 def _by_parent(places: Mapping[Path, Place]) -> dict[Path, list[Path]]:
@@ -107,30 +133,13 @@ def _by_parent(places: Mapping[Path, Place]) -> dict[Path, list[Path]]:
     return children
 
 
-def _merged(
-    lower: Json,
-    upper: Json,
-    path: Path,
-    places: dict[Path, Place],
-    children: Mapping[Path, Sequence[Path]],
-    upper_places: Mapping[Path, Place],
-) -> Json:
-    if path in upper_places:
-        places[path] = upper_places[path]
-    if isinstance(lower, dict) and isinstance(upper, dict):
-        result = dict(lower)
-        for key, value in upper.items():
-            below = (*path, key)
-            result[key] = _merged(result.get(key), value, below, places, children, upper_places)
-        return result
-    for stale in [known for known in places if len(known) > len(path) and known[: len(path)] == path]:
-        del places[stale]
-    waiting = list(children.get(path, ()))
+def _below(path: Path, children: Mapping[Path, Sequence[Path]]) -> Iterator[Path]:
+    """A path and everything below it."""
+    waiting = [path]
     while waiting:
-        below = waiting.pop()
-        places[below] = upper_places[below]
-        waiting.extend(children.get(below, ()))
-    return upper
+        step = waiting.pop()
+        yield step
+        waiting.extend(children.get(step, ()))
 
 
 def locate_error(document: Document, error: FieldError) -> Finding:

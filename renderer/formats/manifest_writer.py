@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from renderer.formats.yaml_scalars import (
-    INT64_MAX,
-    INT64_MIN,
-    double_quoted,
-    has_hidden,
-    kubernetes_number,
-    needs_quotes,
-)
+from renderer.formats.yaml_quoting import double_quoted, has_hidden, needs_quotes
+from renderer.formats.yaml_scalars import INT64_MAX, INT64_MIN, kubernetes_number
 from renderer.model.fields import Json, kind_of
 
 __all__ = ["UnwritableError", "dump", "dump_manifest"]
@@ -164,7 +158,7 @@ def _text(text: str, indent: str) -> str:
     body = text.rstrip("\n")
     lines = body.split("\n")
     first = next((line for line in lines if line), "")
-    if not first.strip(" \t") or not lines[-1].strip(" \t") or has_hidden(body.replace("\t", " ")):
+    if not first.strip(" \t") or not lines[-1].strip(" \t") or has_hidden(body):
         return _TOKENS[text]
     # A block tells its depth by its first line, unless that one begins with white space itself.
     depth = "2" if first[0] in " \t" else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -125,20 +126,45 @@ def _stream(content: bytes, limits: Limits, *, strict: bool) -> list[tuple[Loade
         raise YamlError(f"the stream has {len(content)} bytes; {limits.bytes} are allowed", 1, 1, "yaml-limit")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise YamlError("the text is UTF-16; Kubernetes YAML is UTF-8", 1, 1)
-    budget = _RETRIED_BYTES + len(content)
-    while True:
-        try:
-            return list(_documents(content, limits, strict=strict))
-        except YAMLError as error:
-            budget -= len(content)
-            repaired = _with_escaped_apostrophes(content, error) if budget > 0 else None
-            if repaired is None:
-                raise _syntax_error(error, content) from None
-            content = repaired
+    pieces = _by_document(content) if b"\\'" in content else [content]
+    budget = _RETRIED_BYTES
+    documents: list[tuple[LoadedDocument, bool]] = []
+    for piece in pieces:
+        whole = piece
+        while True:
+            try:
+                documents += _documents(whole, limits, strict=strict)
+                break
+            except YAMLError as error:
+                budget -= len(whole)
+                repaired = _with_escaped_apostrophes(whole, error) if budget > 0 else None
+                if repaired is None:
+                    raise _syntax_error(error, whole) from None
+                whole = repaired
+        if len(documents) > limits.documents:
+            raise YamlError(f"more than {limits.documents} documents", documents[-1][0].line, 1, "yaml-limit")
+    return documents
 
 
-_RETRIED_BYTES: Final = 64 * 2**20
+_RETRIED_BYTES: Final = 32 * 2**20
 """How many bytes may be parsed again because of `\\'` in them."""
+
+
+def _by_document(content: bytes) -> list[bytes]:
+    """The documents of a stream as streams of their own, each behind so many empty lines that lines keep their number.
+
+    A line that begins with `---` and white space starts a document wherever it stands.
+    """
+    starts = [0, *(match.start() for match in _DASHES.finditer(content)), len(content)]
+    lines = 0
+    pieces = []
+    for start, end in itertools.pairwise(starts):
+        pieces.append(b"\n" * lines + content[start:end])
+        lines += content.count(b"\n", start, end)
+    return pieces
+
+
+_DASHES: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
 _DOUBLE_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ESCAPED_APOSTROPHE: Final = re.compile(r"((?<!\\)(?:\\\\)*)\\'")
 
@@ -261,6 +287,10 @@ _TIMESTAMP: Final = re.compile(
 # A slash behind an odd number of backslashes: fine for JSON and for libyaml, an unknown escape for go-yaml v2.
 _ESCAPED_SLASH: Final = re.compile(r"(?<!\\)\\(?:\\\\)*/")
 
+# The tag `!` alone, before an anchor or behind one.
+_BARE_TAG: Final = re.compile(rb"(?:^|[\s\[{,:?-])!(?=[\s,\]}]|$)")
+_BARE_TAGGED: Final = re.compile(r"(?:&\S+\s+)?!(?=[\s,\]}]|$)")
+
 
 @dataclass(slots=True)
 class _Anchored:
@@ -280,8 +310,8 @@ class _Builder:
 
     def __init__(self, content: bytes, limits: Limits, *, strict: bool) -> None:
         self.next_event: Callable[[], Any] = CParser(content).get_event
-        if b"\\/" in content:
-            self.next_event = _refusing_escaped_slashes(self.next_event, content)
+        if b"\\/" in content or _BARE_TAG.search(content):
+            self.next_event = _as_go_scans(self.next_event, content)
         self.limits = limits
         self.strict = strict
         self.count = 0
@@ -541,20 +571,31 @@ def _is_timestamp(text: str) -> bool:
         return False
 
 
-def _refusing_escaped_slashes(next_event: Callable[[], Any], content: bytes) -> Callable[[], Any]:
-    """Events, refusing double-quoted scalars in which a slash is escaped."""
-    text = content.decode(errors="replace")
-    offsets = [match.start() for match in _ESCAPED_SLASH.finditer(text)]
+def _as_go_scans(next_event: Callable[[], Any], content: bytes) -> Callable[[], Any]:
+    """Events corrected where go-yaml v2 differs from libyaml and the event alone does not show it.
 
-    def checked() -> Any:
+    An escaped slash between double quotes is refused; a scalar tagged with a bare `!` is text.
+    """
+    text = content.decode(errors="replace")
+    slashes = [match.start() for match in _ESCAPED_SLASH.finditer(text)]
+    seen = 0
+
+    def corrected() -> Any:
+        nonlocal seen
         event: Any = next_event()
-        if type(event) is ScalarEvent and event.style == '"':
-            start: Any = event.start_mark
+        if type(event) is ScalarEvent:
+            mark: Any = event.start_mark
             end: Any = event.end_mark
-            while offsets and offsets[0] < start.index:
-                del offsets[0]
-            if offsets and offsets[0] < end.index:
-                raise _at(event, "Kubernetes does not know the escape `\\/`; write `/`")
+            start = mark.index
+            if event.style == '"':
+                while seen < len(slashes) and slashes[seen] < start:
+                    seen += 1
+                if seen < len(slashes) and slashes[seen] < end.index:
+                    raise _at(event, "Kubernetes does not know the escape `\\/`; write `/`")
+            if event.implicit[0] and (tag := _BARE_TAGGED.match(text, start)):
+                if text[tag.end() : tag.end() + 1] in {",", "]", "}"}:
+                    raise _at(event, "Kubernetes refuses a tag without a value here")
+                event.implicit = (False, True)
         return event
 
-    return checked
+    return corrected

@@ -128,7 +128,7 @@ class _Teller:
             code="invalid-value",
             message=f"`{key}` cannot be a name in {_named(path)}",
             where=self.document.where((*path, key), key=True),
-            expected=expected or str(inner.message),
+            expected=expected or _rule(inner.kind, self._resolved(_at(self._parent(error), ("propertyNames",)))),
             got=f"`{key}`",
         )
 
@@ -139,10 +139,9 @@ class _Teller:
             expected = self._about(subschema) or expected or str(error.message)
         yield Finding(
             code="invalid-value",
-            message=f"{_named(path)} has a value that is not allowed",
+            message=f"{_named(path)} cannot be {_shown(error.instance)}",
             where=self.document.where(path),
             expected=expected,
-            got=_shown(error.instance),
             hint=_close_value(error),
         )
 
@@ -259,12 +258,12 @@ def _rule(kind: Any, subschema: Schema) -> str | None:
     if kind.name == "enum":
         return _any_of([_plain(option) for option in kind.options])
     words = {
-        "minLength": "at least {} characters",
-        "maxLength": "at most {} characters",
-        "minItems": "at least {} items",
-        "maxItems": "at most {} items",
-        "minProperties": "at least {} fields",
-        "maxProperties": "at most {} fields",
+        "minLength": "{} or more characters",
+        "maxLength": "{} or fewer characters",
+        "minItems": "{} or more items",
+        "maxItems": "{} or fewer items",
+        "minProperties": "{} or more fields",
+        "maxProperties": "{} or fewer fields",
         "minimum": "at least {}",
         "maximum": "at most {}",
         "exclusiveMinimum": "more than {}",
@@ -295,7 +294,8 @@ def _plain(value: object) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, dict | list):
-        return f"{kind_of(value)} with {len(value)} {'fields' if isinstance(value, dict) else 'items'}"
+        unit = "field" if isinstance(value, dict) else "item"
+        return f"{kind_of(value)} of {len(value)} {unit}{'' if len(value) == 1 else 's'}"
     text = _plain(value)
     return f"`{text[:77]}...`" if len(text) > 80 else f"`{text}`"
 

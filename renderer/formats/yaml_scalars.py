@@ -1,4 +1,4 @@
-"""What a scalar means to Kubernetes, and which text has to be quoted so that everybody reads it as text.
+"""What a scalar means to Kubernetes.
 
 Kubernetes reads YAML with sigs.k8s.io/yaml: go-yaml v2 resolves the scalars (YAML 1.1 with exceptions), Go's
 encoding/json writes the result, and the API machinery reads that JSON again. All three steps leave traces, which
@@ -11,17 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = [
-    "INT64_MAX",
-    "INT64_MIN",
-    "Scalar",
-    "double_quoted",
-    "has_hidden",
-    "key_text",
-    "kubernetes_number",
-    "needs_quotes",
-    "resolve_plain",
-]
+__all__ = ["INT64_MAX", "INT64_MIN", "Scalar", "key_text", "kubernetes_number", "resolve_plain"]
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
@@ -151,57 +141,3 @@ def _float32_text(value: float) -> str:
     if power < -4 or power >= 6:
         return f"{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
     return f"{wanted:.{max(0, len(mantissa.lstrip('-').replace('.', '')) - 1 - power)}f}"
-
-
-# --- quoting ---------------------------------------------------------------------------------------------------
-
-# Text that may stand without quotes. It begins with a letter, `_`, `/` or `(`; or with digits that a unit follows
-# (`128Mi`, `30s`): the letters allowed there occur in no number, date or timestamp of any YAML version.
-_PLAIN: Final = re.compile(
-    r"(?:[A-Za-z_/(]|[0-9]+(?:\.[0-9]+)*[GHIJKLMNQRSUVWghijklmnqrsuvw]|[\u3400-\u4dbf\u4e00-\u9fff])"
-    r"(?:[A-Za-z0-9_./@%+=,;()~^$&*<>!?|'\"\\\[\]{}`\-\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff5e]"
-    r"|:(?=[^ ])|(?<! )#| (?=[^ #]))*\Z"
-)
-# Words that some reader takes for a boolean, a null or a number, in any case.
-_WORDS: Final = frozenset(
-    "y n yes no on off true false null nil none nan inf infinity".split()  # noqa: SIM905 - a list reads worse
-)
-# What stays as it is between double quotes: printable ASCII and letters. Everything else is escaped: what is not
-# allowed in YAML, and what a reviewer could not see (zero-width, bidirectional and formatting characters).
-_ESCAPED: Final = re.compile(
-    r"[^\x20\x21\x23-\x5b\x5d-\x7e\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0377\u0384-\u0482\u048a-\u0590"
-    r"\u2010-\u2027\u2030-\u205e\u2070-\u20cf\u2100-\u2bff\u2e80-\u2fd5\u3001-\u3029\u3030-\u3098\u309b-\u30ff"
-    r"\u3105-\u312f\u3131-\u3163\u3165-\u9fff\uac00-\ud7a3\uf900-\ufad9\uff01-\uff9f\uffe0-\uffee"
-    r"\U0001f300-\U0001f3fa\U0001f400-\U0001faff\U00020000-\U0003134f]"
-)
-_SHORT_ESCAPES: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "\0": "\\0"}
-
-
-def needs_quotes(text: str) -> bool:
-    """Whether some YAML 1.1 or 1.2 reader could take this text, written bare on one line, for something else."""
-    return _PLAIN.match(text) is None or text.lower() in _WORDS
-
-
-def has_hidden(text: str) -> bool:
-    r"""Whether the text holds characters, other than line feeds, `"` and `\\`, that have to be escaped."""
-    return any(match not in '\n"\\' for match in _ESCAPED.findall(text))
-
-
-def double_quoted(text: str) -> str:
-    """The text between double quotes, on one line, understood by every YAML reader.
-
-    Raises ValueError for a lone surrogate, which is no character and cannot be written.
-    """
-    return f'"{_ESCAPED.sub(_escape, text)}"'
-
-
-def _escape(match: re.Match[str]) -> str:
-    char = match[0]
-    code = ord(char)
-    if 0xD800 <= code <= 0xDFFF:
-        raise ValueError(f"\\u{code:04x} is half of a character (a lone surrogate) and cannot be written")
-    if char in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[char]
-    if code < 0x100:
-        return f"\\x{code:02X}"
-    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
