@@ -48,6 +48,7 @@ _FUNCTIONS: Final = {
     "lookup": UseKind.LOOKUP,
     "getHostByName": UseKind.LOOKUP,
 }
+_ANY = re.compile(rf"\b(?:{'|'.join(sorted(_FUNCTIONS))})\b|\.Capabilities\b")
 _ACTION = re.compile(r"\{\{(?!-?\s*/\*)(.*?)\}\}", re.DOTALL)
 _TEXT = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
 _WORD = re.compile(r"(?<![.$\w])[A-Za-z_]\w*")
@@ -62,6 +63,8 @@ def scan_templates(files: Mapping[str, str]) -> tuple[TemplateUse, ...]:
     """
     uses: dict[TemplateUse, None] = {}
     for path, source in sorted(files.items()):
+        if not _ANY.search(source):
+            continue
         for action in _ACTION.finditer(source):
             line = source.count("\n", 0, action.start()) + 1
             for function, kind in _calls(action[1]):
