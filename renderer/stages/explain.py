@@ -32,7 +32,7 @@ Attempt = Callable[[Question], Resolution | Conflict]
 
 _FACT_LIMIT: Final = 16  # lines of facts; a longer story is cut in its middle
 _SUGGESTION_LIMIT: Final = 5
-_ATTEMPT_LIMIT: Final = 10  # each takes up to about a tenth of a second
+_ATTEMPT_LIMIT: Final = 8  # each takes up to about a fifth of a second on a large catalog
 _RUN_LIMIT: Final = 5  # a longer run of extensions that each require just the next is cut
 _SHOWN_VERSIONS: Final = 3
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){0,2}(?:-[0-9A-Za-z.-]+)?")

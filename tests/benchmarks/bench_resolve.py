@@ -27,7 +27,7 @@ from renderer.model.resolution import Conflict, Question, Want
 from renderer.model.version import Constraint, Version
 from renderer.stages.explain import explain
 from renderer.stages.resolve import attempt, resolve
-from tests.scenarios.catalogs import catalog
+from tests.scenarios.catalogs import catalog, extension
 from tests.scenarios.oracle import ask_resolvelib
 
 ROUND_LIMIT = 2_000
@@ -111,6 +111,11 @@ def cases() -> Iterator[tuple[str, Question]]:
         names = dice.sample(range(200), 40)
         pinned = [Want(f"e{n:03d}", Constraint.parse(f"~{dice.randint(1, 3)}.{dice.randint(0, 9)}")) for n in names]
         yield f"200 x 30, 40 wants pinned, seed {seed}", ask(hard, pinned)
+    clash = [extension("p 1.0.0", {"requires": ["z ^1"]}), extension("q 1.0.0", {"requires": ["z ^2"]})]
+    clash += [extension("z 1.0.0"), extension("z 2.0.0")]
+    for majors in (2, 3):
+        both = [*forty, Want("p"), Want("q")]
+        yield f"200 x 30, {majors} majors, 40 wants and a clash", ask([*universe(200, 30, majors, 7), *clash], both)
     # Everything goes together but for the last extension, which the chosen ones want in two ways.
     split = [replace(one, requires=(*one.requires, need("z", f"^{1 + int(one.name[1:]) % 2}"))) for one in hard]
     split += [Extension(name="z", version=Version(major, 0, 0)) for major in (1, 2)]
@@ -120,7 +125,7 @@ def cases() -> Iterator[tuple[str, Question]]:
 
 
 def main(rounds: int) -> None:
-    say(f"{'case':34} {'ours':>10} {'resolvelib':>11} {'ratio':>8}  answers; explaining")
+    say(f"{'case':42} {'ours':>10} {'resolvelib':>11} {'ratio':>8}  answers; explaining")
     for name, question in cases():
         ours, theirs = [], []
         for _ in range(rounds):
@@ -133,7 +138,7 @@ def main(rounds: int) -> None:
         if mine == "none":
             took, finding = timed(explain_it, question)
             told = f"; resolved and explained in {took * 1000:.0f} ms, {len(finding.explanation)} lines"
-        say(f"{name:34} {one * 1000:7.1f} ms {two * 1000:8.1f} ms {two / one:7.1f}x  {mine}, {other}{told}")
+        say(f"{name:42} {one * 1000:7.1f} ms {two * 1000:8.1f} ms {two / one:7.1f}x  {mine}, {other}{told}")
 
 
 if __name__ == "__main__":

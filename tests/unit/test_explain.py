@@ -274,4 +274,4 @@ def test_the_question_is_asked_again_a_bounded_number_of_times() -> None:
         return attempt(changed)
 
     explain(answer, asked, counted)
-    assert len(asks) <= 12
+    assert len(asks) <= 9
