@@ -1,14 +1,20 @@
-"""Layers of values: merged as Helm merges values files, remembering which layer set each key."""
+"""Layers of values: merged as Helm merges values files, remembering which layer set each key.
+
+From low to high: the extension author's defaults, the profile's values for the extension, those for the component,
+and what is forced: a KubeSphere agent is told the cluster's name and role, and each part which subcharts are its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from renderer.formats.kubesphere import cluster_info, is_agent
+from renderer.model.extension import ClusterRole, Component, Extension
 from renderer.model.fields import Json, spell_path
-from renderer.model.site import ValuesLayer
+from renderer.model.site import Site, ValuesLayer
 
-__all__ = ["LayeredValues", "layer"]
+__all__ = ["LayeredValues", "components_on", "layer", "layers_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,24 @@ class LayeredValues:
 
     values: Mapping[str, Json]
     origins: Mapping[str, str]
+
+
+def components_on(site: Site, extension: Extension) -> tuple[Component, ...]:
+    """The components of `extension` that `site` gets: on a member cluster only the agent of a KubeSphere extension."""
+    agents = tuple(component for component in extension.components if is_agent(component))
+    return agents if agents and site.cluster.role is ClusterRole.MEMBER else extension.components
+
+
+def layers_of(site: Site, extension: Extension, component: Component) -> tuple[ValuesLayer, ...]:
+    """The layers of values of one component on `site`, lowest first."""
+    request = next((one for one in site.extensions if one.name == extension.name), None)
+    of_profile = (*request.values, *request.components.get(component.name, ())) if request else ()
+    forced = [ValuesLayer(origin="forced by the extension", values=component.forced)] if component.forced else []
+    if is_agent(component):
+        told = cluster_info(site.cluster.name, host=site.cluster.role is not ClusterRole.MEMBER)
+        forced.insert(0, ValuesLayer(origin="told by the site", values=told))
+    defaults = ValuesLayer(origin=f"{extension.name} {extension.version}", values=component.values)
+    return (defaults, *of_profile, *forced)
 
 
 def layer(layers: Sequence[ValuesLayer]) -> LayeredValues:
