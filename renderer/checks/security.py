@@ -1,0 +1,177 @@
+"""Secrets in git, privileges on nodes, power over the cluster."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from renderer.errors import Finding, Severity, Where
+from renderer.model.check import Rule
+from renderer.model.fields import Json
+from renderer.model.manifest import Manifest
+from renderer.model.rendering import Composed
+from renderer.model.site import SecretsMode
+from renderer.model.workload import mapping, mappings, pod_of
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_PRIVATE_KEY: Final = b"PRIVATE KEY-----"
+_HOST_SHARES: Final = ("hostNetwork", "hostPID", "hostIPC")
+_STRONG: Final = frozenset({"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "BPF", "NET_ADMIN", "DAC_READ_SEARCH"})
+_SHOWN: Final = 6
+
+
+def secrets_in_clear(composed: Composed) -> Iterator[Finding]:
+    """Secrets with content: an error when it is a private key, else a warning."""
+    if composed.site.secrets is not SecretsMode.EXTERNAL:
+        return
+    for manifest in _objects(composed):
+        if (manifest.id.group, manifest.id.kind) == ("", "Secret") and "sops" not in manifest.body:
+            filled = {key: content for key, content in _content(manifest.body) if content.strip()}
+            if filled:
+                yield _secret_finding(manifest, filled)
+        elif (manifest.id.group, manifest.id.kind) == ("", "ConfigMap"):
+            keys = sorted(key for key, content in _content(manifest.body) if _PRIVATE_KEY in content)
+            if keys:
+                yield _key_finding(manifest, keys)
+
+
+def _secret_finding(manifest: Manifest, filled: Mapping[str, bytes]) -> Finding:
+    keys = sorted(key for key, content in filled.items() if _PRIVATE_KEY in content)
+    if keys:
+        return _key_finding(manifest, keys)
+    return Finding(
+        code="secret-in-clear",
+        message=f"`{manifest.id}` puts its content into git, readable for everyone who can read the repository",
+        where=Where(subject=str(manifest.id), path="data"),
+        severity=Severity.WARNING,
+        got=f"values for {_list(sorted(filled))}",
+        explanation=(f"from {manifest.origin}",),
+        hint="make it external: `secrets.settle` in the profile keeps the object out of the tree",
+    )
+
+
+def _key_finding(manifest: Manifest, keys: list[str]) -> Finding:
+    return Finding(
+        code="secret-in-clear",
+        message=f"`{manifest.id}` puts a private key into git",
+        where=Where(subject=str(manifest.id), path="data"),
+        expected="an object that the operator, External Secrets, Sealed Secrets or SOPS creates",
+        got=f"a private key in {_list(keys)}",
+        explanation=(f"from {manifest.origin}",),
+        hint="make it external: `secrets.settle` in the profile keeps the object out of the tree",
+    )
+
+
+def _content(body: Mapping[str, Json]) -> Iterator[tuple[str, bytes]]:
+    """Every value of a Secret or ConfigMap as bytes."""
+    encoded = ("data",) if body.get("kind") == "Secret" else ("binaryData",)
+    plain = ("stringData",) if body.get("kind") == "Secret" else ("data",)
+    for section in (*encoded, *plain):
+        for key, value in mapping(body, section).items():
+            if not isinstance(value, str):
+                continue
+            try:
+                yield key, base64.b64decode(value) if section in encoded else value.encode(errors="replace")
+            except binascii.Error:
+                yield key, value.encode(errors="replace")
+
+
+def privileged_pods(composed: Composed) -> Iterator[Finding]:
+    """Workloads that reach out of their containers, one finding each with everything it asks for."""
+    for manifest in _objects(composed):
+        asked = sorted(set(_privileges(manifest)))
+        if asked:
+            yield Finding(
+                code="privileged-container",
+                message=f"`{manifest.id}` reaches out of its containers: {_list(asked)}",
+                where=Where(subject=str(manifest.id)),
+                severity=Severity.WARNING,
+                explanation=(f"from {manifest.origin}",),
+                hint="if it must, accept it below `checks.ignore` in the profile with the reason",
+            )
+
+
+def _privileges(manifest: Manifest) -> Iterator[str]:
+    pod = pod_of(manifest)
+    if pod is None:
+        return
+    yield from (key for key in _HOST_SHARES if pod.content.get(key) is True)
+    for _, volume in mappings(pod.content, "volumes"):
+        if path := mapping(volume, "hostPath").get("path"):
+            yield f"hostPath {path}"
+    for _, container in pod.containers():
+        context = mapping(container, "securityContext")
+        if context.get("privileged") is True:
+            yield "privileged"
+        added = mapping(context, "capabilities").get("add")
+        if isinstance(added, list):
+            yield from (f"capability {name}" for name in added if name in _STRONG)
+
+
+def cluster_admins(composed: Composed) -> Iterator[Finding]:
+    """Bindings to cluster-admin, and roles that allow everything everywhere."""
+    for manifest in _objects(composed):
+        if manifest.id.group != _RBAC:
+            continue
+        if (
+            manifest.id.kind == "ClusterRoleBinding"
+            and mapping(manifest.body, "roleRef").get("name") == "cluster-admin"
+        ):
+            subjects = [f"{one.get('kind')} {one.get('name')}" for _, one in mappings(manifest.body, "subjects")]
+            yield _power_finding(manifest, f"makes {_list(subjects)} `cluster-admin`", "roleRef")
+        elif manifest.id.kind == "ClusterRole":
+            wild = [index for index, rule in mappings(manifest.body, "rules") if _allows_everything(rule)]
+            if wild:
+                yield _power_finding(manifest, "allows everything everywhere", f"rules[{wild[0]}]")
+
+
+def _allows_everything(rule: Mapping[str, Json]) -> bool:
+    wild = (rule.get(key) for key in ("apiGroups", "resources", "verbs"))
+    return all(isinstance(values, list) and "*" in values for values in wild)
+
+
+def _power_finding(manifest: Manifest, what: str, path: str) -> Finding:
+    return Finding(
+        code="cluster-admin",
+        message=f"`{manifest.id}` {what}",
+        where=Where(subject=str(manifest.id), path=path),
+        severity=Severity.NOTE,
+        explanation=(f"from {manifest.origin}",),
+    )
+
+
+def _objects(composed: Composed) -> Iterator[Manifest]:
+    return (manifest for wave in composed.plan.waves for manifest in wave.manifests)
+
+
+def _list(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+RULES: Final = (
+    Rule(
+        code="secret-in-clear",
+        title="With `secrets.mode: external` no Secret has content in git",
+        why="Git keeps it for ever, for everyone who can read the repository.",
+        severity=Severity.ERROR,
+        check=secrets_in_clear,
+    ),
+    Rule(
+        code="privileged-container",
+        title="Workloads stay inside their containers",
+        why="Privileges, host namespaces and host paths make a broken container a broken node.",
+        severity=Severity.WARNING,
+        check=privileged_pods,
+    ),
+    Rule(
+        code="cluster-admin",
+        title="Power over the whole cluster is known",
+        why="Whoever holds it can read every Secret and change every workload.",
+        severity=Severity.NOTE,
+        check=cluster_admins,
+    ),
+)
+"""The rules of this module."""

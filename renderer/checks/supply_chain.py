@@ -1,0 +1,171 @@
+"""Every image is the one that a bundle vouches for, and nodes can get it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from renderer.errors import Finding, Severity, Where
+from renderer.model.check import Rule
+from renderer.model.manifest import Manifest
+from renderer.model.reference import Digest, ImageReference
+from renderer.model.rendering import Composed
+from renderer.model.site import Distribution, Fallback, ImagesMode, Runtime
+from renderer.model.workload import pod_of
+
+_SHOWN: Final = 3
+
+
+def unpinned_images(composed: Composed) -> Iterator[Finding]:
+    """Container images without a digest, or with one that the lock does not have."""
+    locked: set[Digest] = set()
+    for entry in composed.lock.images:
+        locked |= {entry.digest, *entry.platforms.values()}
+    for manifest, path, text in _images(composed):
+        try:
+            image = ImageReference.parse(text)
+        except ValueError as error:
+            yield _image_finding("unpinned-image", manifest, path, f"`{text}` is no image reference: {error}", text)
+            continue
+        if image.digest is None:
+            yield _image_finding("unpinned-image", manifest, path, f"`{text}` has no digest: a tag can move", text)
+        elif image.digest not in locked:
+            message = f"`{text}` has a digest that the lock does not list: no bundle vouches for it"
+            yield _image_finding("unpinned-image", manifest, path, message, text)
+
+
+def stray_hosts(composed: Composed) -> Iterator[Finding]:
+    """With `images: rewrite`, container images that do not name the site registry."""
+    if composed.site.registry.images is not ImagesMode.REWRITE:
+        return
+    host = composed.mirrors.host
+    for manifest, path, text in _images(composed):
+        if not text.startswith(f"{host}/"):
+            message = f"`{text}` does not come from the site registry, although the profile says `images: rewrite`"
+            yield _image_finding("stray-registry-host", manifest, path, message, text, expected=f"`{host}/…`")
+
+
+def unmirrored_registries(composed: Composed) -> Iterator[Finding]:
+    """Source registries that no project of the site registry stands in for."""
+    plan = composed.mirrors
+    missing: defaultdict[str, list[ImageReference]] = defaultdict(list)
+    for image in plan.images:
+        if image.registry != plan.host and plan.location(image) is None:
+            missing[image.registry].append(image)
+    for registry, images in sorted(missing.items()):
+        closed = plan.fallback is Fallback.NEVER
+        yield Finding(
+            code="no-mirror-for-registry",
+            message=f"no project of the site registry holds the images of `{registry}`"
+            + (", and nodes may not ask it themselves" if closed else ""),
+            where=Where(file=composed.site.profile, path=f'spec.registry.projects["{registry}"]'),
+            severity=Severity.ERROR if closed else Severity.WARNING,
+            expected=f"a project for `{registry}`, or for `*`",
+            explanation=_some([str(image) for image in images]),
+            hint=f"add `{registry}: <project>` below `spec.registry.projects`",
+        )
+
+
+def mirror_collisions(composed: Composed) -> Iterator[Finding]:
+    """Different images that would get the same name and tag in the site registry."""
+    places: defaultdict[str, set[str]] = defaultdict(set)
+    for image in composed.mirrors.images:
+        location = composed.mirrors.location(image)
+        if location is not None and image.tag is not None:
+            places[f"{location}:{image.tag}"].add(f"{image.name}:{image.tag}")
+    for place, images in sorted(places.items()):
+        if len(images) > 1:
+            yield Finding(
+                code="mirror-collision",
+                message=f"{len(images)} different images would all be `{place}`: the last one copied takes the tag",
+                where=Where(file=composed.site.profile, path="spec.registry.projects"),
+                severity=Severity.WARNING,
+                explanation=tuple(sorted(images)),
+                hint="give each of these registries a project of its own",
+            )
+
+
+def nodes_without_files(composed: Composed) -> Iterator[Finding]:
+    """Distributions and runtimes for which Sitewright writes no node configuration."""
+    cluster = composed.site.cluster
+    by_distribution = cluster.distribution in {Distribution.OPENSHIFT, Distribution.TALOS}
+    own = cluster.distribution in {Distribution.K3S, Distribution.RKE2}
+    if not by_distribution and (own or cluster.runtime is not Runtime.DOCKER):
+        return
+    name = cluster.distribution.value if by_distribution else cluster.runtime.value
+    yield Finding(
+        code="no-node-files",
+        message=f"no mirror configuration is written for `{name}` yet; nodes must be told about the mirrors otherwise",
+        where=Where(file=composed.site.profile, path="spec.cluster"),
+        severity=Severity.NOTE,
+        hint="records/report.md lists which project of the site registry stands in for which registry",
+    )
+
+
+def _images(composed: Composed) -> Iterator[tuple[Manifest, str, str]]:
+    """Every container image of Kubernetes' own workloads: the object, the path, the text."""
+    for wave in composed.plan.waves:
+        for manifest in wave.manifests:
+            pod = pod_of(manifest)
+            if pod is not None:
+                yield from ((manifest, path, text) for path, text in pod.images())
+
+
+def _image_finding(
+    code: str, manifest: Manifest, path: str, message: str, text: str, *, expected: str = "`name:tag@sha256:…`"
+) -> Finding:
+    return Finding(
+        code=code,
+        message=message,
+        where=Where(subject=str(manifest.id), path=path),
+        expected=expected,
+        got=f"`{text}`",
+        explanation=(f"from {manifest.origin}",),
+        hint="sitewright lock, when the bundle holds the image; otherwise add the image to the bundle",
+    )
+
+
+def _some(names: list[str]) -> tuple[str, ...]:
+    more = len(names) - _SHOWN
+    return (*names[:_SHOWN], f"and {more} more") if more > 0 else tuple(names)
+
+
+RULES: Final = (
+    Rule(
+        code="unpinned-image",
+        title="Every container image has a digest that the lock lists",
+        why="A tag can be moved to another image; only a digest is what the bundle's signers saw.",
+        severity=Severity.ERROR,
+        check=unpinned_images,
+    ),
+    Rule(
+        code="stray-registry-host",
+        title="With `images: rewrite` every container image names the site registry",
+        why="Inside the air gap an upstream name cannot be pulled unless nodes are configured for it.",
+        severity=Severity.ERROR,
+        check=stray_hosts,
+    ),
+    Rule(
+        code="no-mirror-for-registry",
+        title="Every source registry has a project in the site registry",
+        why="Without one, nodes ask the internet: inside the air gap the pull hangs and fails.",
+        severity=Severity.ERROR,
+        check=unmirrored_registries,
+    ),
+    Rule(
+        code="mirror-collision",
+        title="No two images share a name and tag in the site registry",
+        why="Pulls by digest still work, but the tag shows only one of them, and a clean-up may delete the other.",
+        severity=Severity.WARNING,
+        check=mirror_collisions,
+    ),
+    Rule(
+        code="no-node-files",
+        title="Sitewright writes node configuration for the site's runtime",
+        why="Without mirror configuration nodes look for images upstream.",
+        severity=Severity.NOTE,
+        check=nodes_without_files,
+    ),
+)
+"""The rules of this module."""

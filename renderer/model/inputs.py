@@ -1,0 +1,26 @@
+"""What a render depends on besides the tree it replaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from renderer.model.lock import LockedBundle, LockedEngine
+from renderer.model.reference import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderInputs:
+    """The inputs of a render, each by digest; equal inputs and an equal tree before give equal bytes.
+
+    `profile` is `Site.digest` and `profile_file` the file it was read from; `lock` is the digest of the lock file;
+    `templates` covers the templates that ship with Sitewright and those of the site.
+    """
+
+    site: str
+    profile_file: str
+    profile: Digest
+    lock: Digest
+    templates: Digest
+    bundles: tuple[LockedBundle, ...]
+    engine: LockedEngine
+    sitewright: str

@@ -1,0 +1,61 @@
+"""containerd: `certs.d/<registry>/hosts.toml` and the setting that makes containerd read it.
+
+Format: containerd docs/hosts.md and docs/cri/registry.md. The URL of a mirror with a path needs `/v2` in it and
+`override_path = true`. There is no switch that forbids the upstream registry: without fallback the mirror has to be
+the `server` itself, since containerd asks `server` after all `[host]` tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from renderer.model.fields import Json
+from renderer.model.mirror import MirrorPlan
+from renderer.model.site import Site
+from renderer.stages.mirrors.texts import text, toml
+
+_CERTS: Final = "/etc/containerd/certs.d"
+_UPSTREAM: Final = {"docker.io": "registry-1.docker.io"}
+_CONFIGS: Final = {1: ("config-1.x.toml", "1.x"), 2: ("config-2.x.toml", "2.x")}
+
+
+def containerd_files(
+    plan: MirrorPlan, site: Site, values: Mapping[str, Json], templates: Mapping[str, str]
+) -> Iterator[tuple[str, bytes]]:
+    """The files of `nodes/containerd/`. `values` is what all templates of `mirrors/` get."""
+    own = host_directory(plan.host)
+    ca_path = f"{_CERTS}/{own}/ca.crt" if plan.ca else None
+    for mirror in plan.mirrors:
+        known: dict[str, Json] = {
+            **values,
+            "source": "every registry without a directory of its own" if mirror.source == "*" else mirror.source,
+            "ca_path": ca_path,
+            "mirror_url": f"{plan.scheme}://{plan.host}/v2/{mirror.project}",
+            # In the directory for everything else there is no upstream to name: containerd takes the image's own.
+            "upstream_url": None if mirror.source == "*" else f"https://{_UPSTREAM.get(mirror.source, mirror.source)}",
+        }
+        yield f"certs.d/{host_directory(mirror.source)}/hosts.toml", toml("containerd/hosts.toml", known, templates)
+    yield f"certs.d/{own}/hosts.toml", toml("containerd/registry-host.toml", {**values, "ca_path": ca_path}, templates)
+    if plan.ca:
+        yield f"certs.d/{own}/ca.crt", plan.ca
+    version = site.cluster.runtime_version
+    configs = [entry for major, entry in _CONFIGS.items() if version is None or (major == 1) == (version.major == 1)]
+    for file, _ in configs:
+        yield file, toml(f"containerd/{file}", {**values, "certs_directory": _CERTS}, templates)
+    guide: dict[str, Json] = {
+        **values,
+        "ca_path": ca_path,
+        "certs_directory": _CERTS,
+        "registry_directory": own,
+        "configs": [{"file": file, "versions": versions} for file, versions in configs],
+    }
+    yield "README.md", text("containerd/README.md", guide, templates)
+
+
+def host_directory(host: str) -> str:
+    """The directory that containerd looks into first for `host`: `host_port_`, and `_default` for all the rest."""
+    name, colon, port = host.rpartition(":")
+    if host == "*":
+        return "_default"
+    return f"{name}_{port}_" if colon and port.isdigit() else host
