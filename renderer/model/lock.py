@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from renderer.errors import Finding, Severity, Where
 from renderer.model.generated import GeneratedValue
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
@@ -76,3 +77,94 @@ class Lock:
     def bundle(self, name: str) -> LockedBundle | None:
         """The locked bundle of this name, or None."""
         return next((entry for entry in self.bundles if entry.name == name), None)
+
+
+def drift(
+    lock: Lock,
+    *,
+    profile: Digest,
+    bundles: Mapping[str, tuple[Digest, int]],
+    engine: LockedEngine,
+    sitewright: str,
+    profile_file: str,
+    rollback_allowed: frozenset[str] = frozenset(),
+) -> list[Finding]:
+    """How the world differs from what `lock` was written for; empty when it is still true.
+
+    `bundles` holds the manifest digest and the sequence of each bundle of the profile that was verified now, by name;
+    `rollback_allowed` the names of those that the profile allows to be older. `profile_file` is named in hints. Codes:
+    `lock-drift-profile`, `lock-drift-bundle`, `lock-drift-engine`, `bundle-rollback`, and the warning
+    `lock-drift-sitewright`.
+    """
+    hint = f"sitewright lock {profile_file}"
+    subject = Where(subject=f"lock of site {lock.site}")
+    found = []
+    if profile != lock.profile:
+        found.append(
+            Finding(
+                code="lock-drift-profile",
+                message=f"`{profile_file}`, or a file that it names, changed after the lock was written",
+                where=subject,
+                expected=f"profile {lock.profile}",
+                got=f"profile {profile}",
+                hint=hint,
+            )
+        )
+    if engine != lock.engine:
+        found.append(
+            Finding(
+                code="lock-drift-engine",
+                message="charts were inflated by another engine when the lock was written",
+                where=subject,
+                expected=f"the {lock.engine.name} engine with Helm {lock.engine.helm}",
+                got=f"the {engine.name} engine with Helm {engine.helm}",
+                hint=hint,
+            )
+        )
+    if sitewright != lock.sitewright:
+        found.append(
+            Finding(
+                code="lock-drift-sitewright",
+                message=f"the lock was written by Sitewright {lock.sitewright}; this is {sitewright}",
+                where=subject,
+                severity=Severity.WARNING,
+                hint=hint,
+            )
+        )
+    for name in sorted({*bundles, *(entry.name for entry in lock.bundles)}):
+        fault = _bundle_drift(lock.bundle(name), bundles.get(name), name, rollback_allowed)
+        if fault is not None:
+            found.append(replace(fault, hint=fault.hint or hint))
+    return found
+
+
+def _bundle_drift(
+    locked: LockedBundle | None,
+    now: tuple[Digest, int] | None,
+    name: str,
+    rollback_allowed: frozenset[str],
+) -> Finding | None:
+    code, where = "lock-drift-bundle", Where(subject=f"bundle {name}")
+    if now is None:
+        return Finding(code=code, message=f"the profile does not name the locked bundle `{name}` any more", where=where)
+    if locked is None:
+        return Finding(code=code, message=f"the bundle `{name}` is not in the lock", where=where)
+    digest, sequence = now
+    if sequence < locked.sequence and name not in rollback_allowed:
+        return Finding(
+            code="bundle-rollback",
+            message=f"the bundle `{name}` is older than the one that the lock remembers",
+            where=where,
+            expected=f"sequence {locked.sequence} or higher",
+            got=f"sequence {sequence}",
+            hint="take a newer bundle; to go back on purpose, set `allowRollback: true` for it in the profile",
+        )
+    if digest != locked.digest:
+        return Finding(
+            code=code,
+            message=f"the bundle `{name}` is not the one that the lock was written for",
+            where=where,
+            expected=f"{locked.version} (sequence {locked.sequence}), {locked.digest}",
+            got=f"sequence {sequence}, {digest}",
+        )
+    return None

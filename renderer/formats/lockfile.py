@@ -1,0 +1,274 @@
+"""Lock files: `Lock` to YAML and back (schemas/site-lock.v1.json).
+
+One line per pin, fixed key order, sorted: a git diff of a lock reads like a list of what changed. Only `sitewright
+lock` writes locks, so reading is strict and fast; positions are looked up only for a lock that is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NoReturn, TypeVar
+
+from renderer.errors import Finding, InputError, Where
+from renderer.formats.bundle_document import only
+from renderer.formats.documents import DocumentLimits, locate_error, parse_document
+from renderer.formats.manifests import Limits, YamlError, load_values
+from renderer.formats.yaml_quoting import double_quoted, needs_quotes
+from renderer.model.extension import extension_name
+from renderer.model.fields import FieldError, Fields
+from renderer.model.generated import GeneratedKind, GeneratedValue
+from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
+from renderer.model.manifest import ObjectId
+from renderer.model.reference import Digest, ImageReference, Platform
+from renderer.model.version import Version
+
+__all__ = ["API_VERSION", "KIND", "decode_lock", "encode_lock"]
+
+API_VERSION: Final = "sitewright.dev/v1"
+KIND: Final = "SiteLock"
+_HEADER: Final = "# Written by `sitewright lock`; do not edit.\n"
+_LIMITS: Final = Limits(bytes=16 * 2**20, depth=12, nodes=1_000_000, aliased=0, documents=1)
+_LOCATE: Final = DocumentLimits(bytes=16 * 2**20, depth=12, aliased=0)
+# Text that stands bare inside `{…}` and `[…]`, where a comma or bracket would end it.
+_BARE_IN_FLOW: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/+-]*\Z")
+
+T = TypeVar("T")
+Flow = str | int | Mapping[str, "Flow"] | Iterable["Flow"]
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def encode_lock(lock: Lock) -> bytes:
+    """The bytes of the lock file. Equal locks give equal bytes, in whatever order their pins come."""
+    lines = [
+        f"apiVersion: {API_VERSION}",
+        f"kind: {KIND}",
+        f"metadata: {_flow({'name': lock.site})}",
+        "spec:",
+        f"  sitewright: {_flow(lock.sitewright)}",
+        f"  engine: {_flow({'name': lock.engine.name, 'helm': lock.engine.helm})}",
+        f"  profile: {_flow(str(lock.profile))}",
+        *_section("apiVersions", sorted(lock.api_versions)),
+        *_section("bundles", map(_bundle, sorted(lock.bundles, key=lambda entry: (entry.name, entry.version)))),
+        *_section("extensions", map(_extension, sorted(lock.extensions, key=lambda entry: entry.name))),
+        *_section("images", map(_image, sorted(lock.images, key=lambda entry: str(entry.reference)))),
+        *_section("generated", map(_generated, sorted(lock.generated, key=_generated_order))),
+    ]
+    return (_HEADER + "\n".join(lines) + "\n").encode()
+
+
+def _section(name: str, pins: Iterable[Flow]) -> Iterator[str]:
+    lines = [f"    - {_flow(pin)}" for pin in pins]
+    yield f"  {name}:" if lines else f"  {name}: []"
+    yield from lines
+
+
+def _bundle(entry: LockedBundle) -> Flow:
+    return {
+        "name": entry.name,
+        "version": str(entry.version),
+        "sequence": entry.sequence,
+        "digest": str(entry.digest),
+        "source": entry.source,
+        "signers": entry.signers,
+    }
+
+
+def _extension(entry: LockedExtension) -> Flow:
+    return {
+        "name": entry.name,
+        "version": str(entry.version),
+        "bundle": entry.bundle,
+        "requiredBy": entry.required_by,
+        "components": {name: str(digest) for name, digest in sorted(entry.components.items())},
+    }
+
+
+def _image(entry: LockedImage) -> Flow:
+    return {
+        "reference": str(entry.reference),
+        "digest": str(entry.digest),
+        "platforms": {str(platform): str(digest) for platform, digest in sorted(entry.platforms.items())},
+        "mirror": entry.mirror,
+    }
+
+
+def _generated(entry: GeneratedValue) -> Flow:
+    identity = entry.object
+    parts = {
+        "group": identity.group,
+        "kind": identity.kind,
+        "namespace": identity.namespace,
+        "name": identity.name,
+    }
+    return {
+        "component": entry.component,
+        "object": {key: part for key, part in parts.items() if part},
+        "field": entry.path,
+        "kind": entry.kind.value,
+        "source": entry.source,
+    }
+
+
+def _generated_order(entry: GeneratedValue) -> tuple[str, ObjectId, str]:
+    return entry.component, entry.object, entry.path
+
+
+def _flow(value: Flow) -> str:
+    """A value on one line, read as the same value by every YAML reader."""
+    if isinstance(value, str):
+        bare = _BARE_IN_FLOW.match(value) is not None and not needs_quotes(value)
+        return value if bare else double_quoted(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_flow(key)}: {_flow(below)}' for key, below in value.items())}}}"
+    return f"[{', '.join(map(_flow, value))}]"
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def decode_lock(content: bytes, file: str, profile: str) -> Lock:
+    """The lock in `content`. `file` is its name and `profile` that of the profile it belongs to, for messages.
+
+    Raises InputError: `yaml-syntax`, `duplicate-key`, `yaml-limit`, `unknown-api-version`, `missing-field`,
+    `unknown-field`, `invalid-field`.
+    """
+    hint = f"sitewright lock {profile}"
+    try:
+        return _lock(Fields.of(load_values(content, limits=_LIMITS, strict_keys=True)))
+    except YamlError as error:
+        where = Where(file=file, line=error.line, column=error.column)
+        message = f"the lock cannot be read: {error.message}"
+        raise InputError(Finding(code=error.code, message=message, where=where, hint=hint)) from error
+    except FieldError as error:
+        finding = _located(content, file, error)
+        raise InputError(
+            Finding(
+                code=finding.code,
+                message=finding.message,
+                where=finding.where,
+                expected=finding.expected,
+                got=finding.got,
+                hint=f"{error.hint}: {hint}" if error.hint else hint,
+            )
+        ) from error
+
+
+def _located(content: bytes, file: str, error: FieldError) -> Finding:
+    try:
+        return locate_error(parse_document(content, file, limits=_LOCATE), error)
+    except InputError:
+        return error.finding().at(Where(file=file))
+
+
+def _lock(document: Fields) -> Lock:
+    api_version, kind = document.content.get("apiVersion"), document.content.get("kind")
+    if (api_version, kind) != (API_VERSION, KIND):
+        raise FieldError(
+            document.at("apiVersion" if api_version != API_VERSION else "kind"),
+            "this version of Sitewright cannot read such a lock",
+            code="unknown-api-version",
+            expected=f"`{API_VERSION}`, kind `{KIND}`",
+            got=f"`{api_version}`, kind `{kind}`",
+            hint="use the version of Sitewright that wrote it, or write it anew",
+        )
+    only(document, "apiVersion kind metadata spec")
+    metadata, spec = document.child("metadata"), document.child("spec")
+    only(metadata, "name")
+    only(spec, "sitewright engine profile apiVersions bundles extensions images generated")
+    engine = spec.child("engine")
+    only(engine, "name helm")
+    return Lock(
+        site=metadata.text("name"),
+        sitewright=spec.text("sitewright"),
+        engine=LockedEngine(name=engine.text("name"), helm=engine.text("helm")),
+        profile=spec.parsed("profile", Digest.parse),
+        api_versions=spec.texts("apiVersions"),
+        bundles=tuple(_read(spec, "bundles", _read_bundle)),
+        extensions=tuple(_read(spec, "extensions", _read_extension)),
+        images=tuple(_read(spec, "images", _read_image)),
+        generated=tuple(_read(spec, "generated", _read_generated)),
+    )
+
+
+def _read(spec: Fields, key: str, read: Callable[[Fields], T]) -> Iterator[T]:
+    """The pins of one list, each one once."""
+    seen: set[object] = set()
+    for fields in spec.children(key):
+        pin = read(fields)
+        identity = _identity(pin)
+        if identity in seen:
+            _refuse_twice(fields)
+        seen.add(identity)
+        yield pin
+
+
+def _identity(pin: object) -> object:
+    match pin:
+        case LockedBundle() | LockedExtension():
+            return pin.name
+        case LockedImage():
+            return pin.reference
+        case _:
+            return pin
+
+
+def _refuse_twice(fields: Fields) -> NoReturn:
+    raise FieldError(fields.path, "this is pinned twice", expected="each one once")
+
+
+def _read_bundle(fields: Fields) -> LockedBundle:
+    only(fields, "name version sequence digest source signers")
+    return LockedBundle(
+        name=fields.text("name"),
+        source=fields.text("source"),
+        version=fields.parsed("version", Version.parse_strict),
+        sequence=fields.integer("sequence"),
+        digest=fields.parsed("digest", Digest.parse),
+        signers=fields.texts("signers"),
+    )
+
+
+def _read_extension(fields: Fields) -> LockedExtension:
+    only(fields, "name version bundle requiredBy components")
+    components = fields.child("components")
+    return LockedExtension(
+        name=fields.parsed("name", extension_name),
+        version=fields.parsed("version", Version.parse_strict),
+        bundle=fields.text("bundle"),
+        components={name: components.parsed(name, Digest.parse) for name in components.content},
+        required_by=fields.texts("requiredBy"),
+    )
+
+
+def _read_image(fields: Fields) -> LockedImage:
+    only(fields, "reference digest platforms mirror")
+    platforms = fields.child("platforms")
+    return LockedImage(
+        reference=fields.parsed("reference", ImageReference.parse),
+        digest=fields.parsed("digest", Digest.parse),
+        platforms={
+            Fields.parse(name, Platform.parse, platforms.at(name)): platforms.parsed(name, Digest.parse)
+            for name in platforms.content
+        },
+        mirror=fields.text("mirror"),
+    )
+
+
+def _read_generated(fields: Fields) -> GeneratedValue:
+    only(fields, "component object field kind source")
+    identity = fields.child("object")
+    only(identity, "group kind namespace name")
+    return GeneratedValue(
+        component=fields.text("component"),
+        object=ObjectId(
+            identity.text("group", ""), identity.text("kind"), identity.text("namespace", ""), identity.text("name")
+        ),
+        path=fields.text("field"),
+        kind=fields.parsed("kind", GeneratedKind),
+        source=fields.text("source"),
+    )
