@@ -192,7 +192,6 @@ class _Universe:
     def __init__(self, question: Question) -> None:
         self.question = question
         self.needs: dict[str, _Need] = {}
-        self.rules: dict[tuple[str, str, int], tuple[CauseKind, Requirement]] = {}
         self._shelves: dict[str, _Shelf] = {}
         self._sets: dict[tuple[str, str], int] = {}
         self._capabilities: dict[str, list[str]] | None = None
@@ -329,8 +328,7 @@ class _Universe:
         if (package, alike) in self._restricted:
             return
         self._restricted.add((package, alike))
-        for name, forbidden, kind, requirement in self.restrictions(package, version):
-            self.rules[package, name, forbidden] = (kind, requirement)
+        for name, forbidden, _, _ in self.restrictions(package, version):
             terms: list[Term[Any, Any]] = [Term(package, _VersionSet(alike)), Term(name, _VersionSet(forbidden))]
             self._pending.append(Incompatibility(terms, IncompatibilityCause.DEPENDENCY))
 
@@ -468,10 +466,14 @@ def _cause(universe: _Universe, leaf: Incompatibility[Any, Any]) -> Iterator[Cau
         return
     shelf = universe.shelf(source.package)
     if about.is_positive() and source is not about:
-        kind, requirement = universe.rules[source.package, about.package, meant]
         others = universe.shelf(about.package)
         fitting = others.of(others.usable & ~meant)
-        yield _statement(kind, source.package, shelf.of(stated), requirement, about.package, fitting)
+        for i, one in enumerate(shelf.versions):
+            for name, forbidden, kind, requirement in (
+                universe.restrictions(source.package, i) if stated >> i & 1 else ()
+            ):
+                if (name, forbidden) == (about.package, meant):
+                    yield _statement(kind, source.package, (one.version,), requirement, name, fitting)
         return
     for i, one in enumerate(shelf.versions):
         for requirement in one.requires if stated >> i & 1 else ():
