@@ -46,7 +46,7 @@ def violations(document: Document, schema: Schema, *, kind: str | None = None) -
     """Every violation of `schema`, in the order of the file."""
     from jsonschema_rs import Draft202012Validator
 
-    errors = Draft202012Validator(json.dumps(schema)).iter_errors(document.value)
+    errors = Draft202012Validator(json.dumps(schema), validate_formats=True).iter_errors(document.value)
     teller = _Teller(document, schema, kind)
     findings = {finding for error in errors for finding in teller.tell(error)}
     return tuple(sorted(findings, key=_order))
@@ -135,7 +135,7 @@ class _Teller:
     def _value(self, error: Any, path: Path) -> Iterator[Finding]:
         subschema = self._parent(error)
         expected = _rule(error.kind, subschema)
-        if error.kind.name in {"pattern", "not", "oneOf", "contains"} or expected is None:
+        if error.kind.name in {"pattern", "format", "not", "oneOf", "contains"} or expected is None:
             expected = self._about(subschema) or expected or str(error.message)
         yield Finding(
             code="invalid-value",
@@ -270,6 +270,7 @@ def _rule(kind: Any, subschema: Schema) -> str | None:
         "exclusiveMaximum": "less than {}",
         "multipleOf": "a multiple of {}",
         "pattern": "text that matches `{}`",
+        "format": "text of the form `{}`",
     }
     if kind.name in words:
         return words[kind.name].format(_plain(subschema.get(kind.name)))
