@@ -141,3 +141,15 @@ def _program() -> type[Program]:
         )
         raise InputError(finding) from error
     return git.Git
+
+
+def version() -> str:
+    """The version of git. Raises InputError (`git-not-found`)."""
+    return Git(Path.cwd()).run("version").text.removeprefix("git version ")
+
+
+def configured_identity(directory: Path) -> tuple[str, str] | None:
+    """Name and address that git would commit with in `directory`, or None when it is not told. Raises InputError."""
+    git = Git(directory.absolute())
+    name, email = (git.run("config", "--get", f"user.{key}", ok=(0, 1, 128)).text for key in ("name", "email"))
+    return (name, email) if name and email else None

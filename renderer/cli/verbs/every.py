@@ -1,0 +1,34 @@
+"""All commands, in the order in which the help lists them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from renderer.cli.spec import Argument, Command, Options
+from renderer.cli.verbs.machine import COMMANDS as MACHINE
+from renderer.model.outcome import Outcome
+
+
+def _completion(options: Options) -> Outcome:
+    from renderer.cli.completion import script
+
+    text = script(SITEWRIGHT, options.text("shell"))
+    return Outcome(text=text.rstrip("\n"), document={"shell": options.text("shell"), "script": text})
+
+
+_COMPLETION: Final = Command(
+    name="completion",
+    summary="Print a completion script for bash or zsh.",
+    arguments=(Argument(names=("shell",), help="the shell that will read the script", choices=("bash", "zsh")),),
+    examples=(
+        "sitewright completion bash > ~/.local/share/bash-completion/completions/sitewright",
+        'sitewright completion zsh > "${fpath[1]}/_sitewright"',
+    ),
+    handler=_completion,
+)
+
+SITEWRIGHT: Final = Command(
+    name="sitewright",
+    summary="A site profile in, a reviewed git commit that an air-gapped cluster can apply out.",
+    commands=(*MACHINE, _COMPLETION),
+)
