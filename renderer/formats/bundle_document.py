@@ -70,7 +70,7 @@ def decode_bundle(content: bytes) -> Bundle:
             version=metadata.parsed("version", Version.parse),
             sequence=spec.integer("sequence"),
             created=spec.parsed("created", parse_time),
-            platforms=_platforms(spec, "platforms"),
+            platforms=read_platforms(spec, "platforms"),
             extensions=tuple(_read_extension(extension) for extension in spec.children("extensions")),
             images=tuple(_read_image(image) for image in spec.children("images")),
         )
@@ -172,7 +172,8 @@ def _image(image: BundleImage) -> dict[str, Json]:
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-def _platforms(fields: Fields, key: str) -> tuple[Platform, ...]:
+def read_platforms(fields: Fields, key: str) -> tuple[Platform, ...]:
+    """A list of platforms. Raises FieldError."""
     return tuple(
         fields.parse(text, Platform.parse, (*fields.at(key), index)) for index, text in enumerate(fields.texts(key))
     )
@@ -184,7 +185,6 @@ def _read_extension(fields: Fields) -> Extension:
         "name version title description components requires provides conflicts kubernetes platforms clusterRole "
         "images health",
     )
-    provides = fields.child("provides")
     try:
         return Extension(
             name=fields.text("name"),
@@ -193,16 +193,13 @@ def _read_extension(fields: Fields) -> Extension:
             descriptions=fields.text_map("description"),
             components=tuple(_read_component(component) for component in fields.children("components")),
             requires=tuple(read_requirement(requirement) for requirement in fields.children("requires")),
-            provides={name: provides.parsed(name, Version.parse) for name in provides.content},
+            provides=read_versions(fields.child("provides")),
             conflicts=tuple(read_requirement(conflict) for conflict in fields.children("conflicts")),
             kubernetes=fields.optional("kubernetes", Constraint.parse),
-            platforms=_platforms(fields, "platforms"),
+            platforms=read_platforms(fields, "platforms"),
             cluster_role=fields.parsed("clusterRole", ClusterRole, ClusterRole.BOTH),
-            images=tuple(
-                fields.parse(text, ImageReference.parse, (*fields.at("images"), index))
-                for index, text in enumerate(fields.texts("images"))
-            ),
-            health=tuple(_health_rule(rule) for rule in fields.children("health")),
+            images=read_references(fields, "images"),
+            health=tuple(read_health_rule(rule) for rule in fields.children("health")),
         )
     except FieldError:
         raise
@@ -210,7 +207,21 @@ def _read_extension(fields: Fields) -> Extension:
         raise FieldError(fields.path, str(error)) from error
 
 
-def _health_rule(fields: Fields) -> HealthRule:
+def read_versions(fields: Fields) -> dict[str, Version]:
+    """A mapping of names to versions. Raises FieldError."""
+    return {name: fields.parsed(name, Version.parse) for name in fields.content}
+
+
+def read_references(fields: Fields, key: str) -> tuple[ImageReference, ...]:
+    """A list of image references. Raises FieldError."""
+    return tuple(
+        fields.parse(text, ImageReference.parse, (*fields.at(key), index))
+        for index, text in enumerate(fields.texts(key))
+    )
+
+
+def read_health_rule(fields: Fields) -> HealthRule:
+    """`{group: G, kind: K, readyCondition: C}`. Raises FieldError."""
     only(fields, "group kind readyCondition")
     return HealthRule(
         group=fields.text("group"), kind=fields.text("kind"), ready_condition=fields.text("readyCondition")
@@ -265,17 +276,5 @@ def _read_image(fields: Fields) -> BundleImage:
             platforms.parse(text, Platform.parse, platforms.at(text)): read_descriptor(platforms.child(text))
             for text in platforms.content
         },
-        omitted=_platforms(fields, "omitted"),
+        omitted=read_platforms(fields, "omitted"),
     )
-
-
-__all__ = [
-    "API_VERSION",
-    "KIND",
-    "decode_bundle",
-    "encode_bundle",
-    "only",
-    "parse_time",
-    "read_requirement",
-    "spell_time",
-]
