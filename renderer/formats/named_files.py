@@ -57,7 +57,7 @@ class NamedFiles:
 
     document: Document
     read: ReadFile
-    list_files: ListFiles
+    list_files: ListFiles | None = None
 
     def resolve(self, text: str, at: Path) -> str:
         """The path from the root of the repository. Raises FieldError (`path-escape`)."""
@@ -116,7 +116,7 @@ class NamedFiles:
         """All files below the directory `text`, by their path relative to it. Raises FieldError."""
         directory = self.resolve(text, at)
         try:
-            names = self.list_files(directory)
+            names = self.list_files(directory) if self.list_files else ()
         except InputError as error:
             raise self._unreadable(error, text, at) from error
         if len(names) > _TEMPLATES_LIMIT:
@@ -148,8 +148,9 @@ class NamedFiles:
     def _is_there(self, path: str) -> bool:
         for look in (self.read, self.list_files):
             try:
-                look(path)
+                if look is not None:
+                    look(path)
+                    return True
             except InputError:
                 continue
-            return True
         return False

@@ -19,8 +19,9 @@ from renderer.formats.profile_fields import Reading
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.trust import Algorithm, TrustedKey, TrustPolicy, TrustRule
 
-__all__ = ["read_trust_policy"]
+__all__ = ["KIND", "read_trust_policy"]
 
+KIND: Final = "TrustPolicy"
 _KEY_LIMIT: Final = 16 * 1024
 _LONGEST_AGE: Final = 36_500
 _PUBLIC_KEY: Final = re.compile(
@@ -35,7 +36,7 @@ def read_trust_policy(path: str, read: ReadFile, schema: Mapping[str, Json]) -> 
     with every fault.
     """
     document = parse_document(read(path), path)
-    reading = Reading(document, NamedFiles(document, read, lambda _: ()))
+    reading = Reading(document, NamedFiles(document, read))
     found = violations(document, schema, kind="trust-policy")
     if found:
         # What the readers below say is about policies of the right shape.
