@@ -45,3 +45,20 @@ class Risk:
     code: str
     id: ObjectId
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange:
+    """One file that differs and is no Kubernetes object: node configuration, a record. Path relative to the site."""
+
+    kind: ChangeKind
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """All that differs between two trees of one site: objects, in order of wave and identity; files; risks."""
+
+    changes: tuple[Change, ...] = ()
+    files: tuple[FileChange, ...] = ()
+    risks: tuple[Risk, ...] = ()
