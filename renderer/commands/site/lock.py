@@ -1,0 +1,224 @@
+"""`sitewright lock`: resolve, find out what the charts name and invent, pin all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from renderer.commands.site.loading import Loader, Workspace, lock_path
+from renderer.errors import CheckFailedError, Finding, InputError, ResolutionError, Severity, Where
+from renderer.formats.lockfile import encode_lock
+from renderer.model.bundle import Catalog
+from renderer.model.check import judge
+from renderer.model.fields import Json
+from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, drift
+from renderer.model.outcome import Outcome
+from renderer.model.resolution import Conflict, Question, Resolution
+from renderer.model.site import Site
+from renderer.pipeline import Survey, survey
+from renderer.stages.explain import explain
+from renderer.stages.mirrors.plan import plan_mirrors
+from renderer.stages.resolve import attempt, resolve
+
+
+def lock(workspace: Workspace, profiles: Sequence[str], *, check: bool = False, upgrade: Sequence[str] = ()) -> Outcome:
+    """Write the lock beside each of `profiles`, or with `check` say how the locks there have drifted.
+
+    Versions that are locked are kept while they fit; the extensions named in `upgrade` move to their newest version.
+    Raises InputError, BundleRefusedError, ResolutionError, or CheckFailedError when what would be locked is unfit.
+    """
+    loader = Loader(workspace)
+    outcomes = [_one(loader, profile, check=check, upgrade=upgrade) for profile in profiles]
+    return Outcome(
+        text="\n".join(outcome.text for outcome in outcomes),
+        document=[outcome.document for outcome in outcomes],
+        findings=tuple(finding for outcome in outcomes for finding in outcome.findings),
+        failed=any(outcome.failed for outcome in outcomes),
+    )
+
+
+def resolution_of(site: Site, catalog: Catalog, old: Lock | None, upgrade: Sequence[str]) -> Resolution:
+    """The resolution of what `site` enables. Raises ResolutionError with the explained conflict, or InputError."""
+    question = Question.of(site, catalog, old, upgrade)
+    answer = resolve(question)
+    if isinstance(answer, Conflict):
+        finding = explain(answer, question, attempt)
+        raise ResolutionError(finding.at(replace(finding.where, file=site.profile)))
+    strangers = sorted(set(upgrade) - {extension.name for extension in answer.extensions})
+    if strangers:
+        raise InputError(
+            *(
+                Finding(
+                    code="unknown-extension",
+                    message=f"`{name}` cannot be upgraded: it is not part of site {site.name}",
+                    where=Where(file=site.profile, path="spec.extensions"),
+                    expected=", ".join(f"`{extension.name}`" for extension in answer.extensions),
+                )
+                for name in strangers
+            )
+        )
+    return answer
+
+
+def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str]) -> Outcome:
+    workspace, path = loader.workspace, lock_path(profile)
+    site = loader.site(profile).site
+    old, unreadable = _old_lock(loader, profile, check=check)
+    catalog = loader.catalog(site, old)
+    answer = resolution_of(site, catalog, old, upgrade)
+    offers = [catalog.offer(extension.name, extension.version) for extension in answer.extensions]
+    found = survey(site, [offer for offer in offers if offer is not None], catalog, loader.tools(site))
+    judged = judge(found.findings, site.checks, profile=profile, today=workspace.now.date())
+    failing = judged.failing(site.checks)
+    if failing:
+        raise CheckFailedError(*judged.findings)
+    new = _lock_of(workspace, site, catalog, answer, found)
+    content = encode_lock(new)
+    if check:
+        return _checked(loader, site, catalog, old, new, profile)
+    workspace.files.write(path, content)
+    lines = [f"{path}: {_counted(new)}", *(f"  {line}" for line in _moves(old, new))]
+    return Outcome(text="\n".join(lines), document=_summary(path, new), findings=(*unreadable, *judged.findings))
+
+
+def _old_lock(loader: Loader, profile: str, *, check: bool) -> tuple[Lock | None, tuple[Finding, ...]]:
+    """The lock that is there. One that cannot be read is replaced, and said so; `--check` refuses it."""
+    if not loader.workspace.files.exists(lock_path(profile)):
+        if check:
+            loader.lock(profile)
+        return None, ()
+    try:
+        return loader.lock(profile)[0], ()
+    except InputError as error:
+        if check:
+            raise
+        return None, tuple(
+            replace(
+                finding,
+                severity=Severity.WARNING,
+                message=f"{finding.message}; it is written anew, and what it remembered of older bundles is lost",
+                hint=None,
+            )
+            for finding in error.findings
+        )
+
+
+def _lock_of(workspace: Workspace, site: Site, catalog: Catalog, answer: Resolution, found: Survey) -> Lock:
+    dictionary = catalog.images()
+    mirrors = plan_mirrors(site.registry, found.images)
+    extensions = []
+    for extension in answer.extensions:
+        offer = catalog.offer(extension.name, extension.version)
+        if offer is not None:
+            extensions.append(
+                LockedExtension(
+                    name=extension.name,
+                    version=extension.version,
+                    bundle=offer.bundle.bundle.name,
+                    components={component.name: component.content.digest for component in extension.components},
+                    required_by=answer.required_by(extension.name),
+                )
+            )
+    return Lock(
+        site=site.name,
+        sitewright=workspace.version,
+        engine=_engine(workspace),
+        profile=site.digest,
+        api_versions=found.api_versions,
+        bundles=tuple(
+            LockedBundle(
+                name=one.bundle.name,
+                source=one.source,
+                version=one.bundle.version,
+                sequence=one.bundle.sequence,
+                digest=one.manifest.digest,
+                signers=one.verdict.signers,
+            )
+            for one in catalog.bundles
+        ),
+        extensions=tuple(extensions),
+        images=tuple(
+            LockedImage(
+                reference=reference,
+                digest=dictionary[reference].digest,
+                platforms={platform: content.digest for platform, content in dictionary[reference].platforms.items()},
+                mirror=mirrors.location(reference) or "",
+            )
+            for reference in found.images
+        ),
+        generated=found.generated,
+    )
+
+
+def _engine(workspace: Workspace) -> LockedEngine:
+    return LockedEngine(name=workspace.engine.name, helm=workspace.engine.helm_version)
+
+
+def drift_of(workspace: Workspace, site: Site, catalog: Catalog, lock: Lock) -> list[Finding]:
+    """How `lock` differs from the site, the verified bundles and the engine of this run."""
+    return drift(
+        lock,
+        profile=site.digest,
+        bundles={one.bundle.name: (one.manifest.digest, one.bundle.sequence) for one in catalog.bundles},
+        engine=_engine(workspace),
+        sitewright=workspace.version,
+        profile_file=site.profile,
+        rollback_allowed=frozenset(
+            one.bundle.name
+            for one in catalog.bundles
+            if any(request.allow_rollback and request.source == one.source for request in site.bundles)
+        ),
+    )
+
+
+def _checked(loader: Loader, site: Site, catalog: Catalog, old: Lock | None, new: Lock, profile: str) -> Outcome:
+    if old is None:
+        raise AssertionError("checking needs a lock, and its absence has been reported")
+    findings = drift_of(loader.workspace, site, catalog, old)
+    if not findings and encode_lock(old) != encode_lock(new):
+        moved = _moves(old, new) or ["an image, an API version or a generated value"]
+        findings.append(
+            Finding(
+                code="lock-drift-content",
+                message="what the lock pins is not what the profile and the bundles give",
+                where=Where(file=lock_path(profile)),
+                explanation=tuple(moved),
+                hint=f"sitewright lock {profile}",
+            )
+        )
+    failed = any(finding.severity is Severity.ERROR for finding in findings)
+    text = f"{lock_path(profile)}: {'has drifted' if failed else 'is up to date'}"
+    return Outcome(
+        text=text, document={"lock": lock_path(profile), "drifted": failed}, findings=tuple(findings), failed=failed
+    )
+
+
+def _moves(old: Lock | None, new: Lock) -> list[str]:
+    """One line for every extension and bundle whose version differs between two locks."""
+    lines = []
+    for kind in ("bundle", "extension"):
+        before = {entry.name: entry.version for entry in (getattr(old, f"{kind}s") if old else ())}
+        after = {entry.name: entry.version for entry in getattr(new, f"{kind}s")}
+        for name in sorted(before.keys() | after.keys()):
+            first, second = before.get(name), after.get(name)
+            if first != second:
+                lines.append(f"{kind} {name} {first or '(new)'} -> {second or '(gone)'}")
+    return lines
+
+
+def _counted(lock: Lock) -> str:
+    counts = {"bundle": lock.bundles, "extension": lock.extensions, "image": lock.images}
+    words = [f"{len(entries)} {word}{'' if len(entries) == 1 else 's'}" for word, entries in counts.items()]
+    if lock.generated:
+        words.append(f"{len(lock.generated)} generated field{'' if len(lock.generated) == 1 else 's'}")
+    return ", ".join(words)
+
+
+def _summary(path: str, lock: Lock) -> Json:
+    return {
+        "lock": path,
+        "bundles": {entry.name: str(entry.version) for entry in lock.bundles},
+        "extensions": {entry.name: str(entry.version) for entry in lock.extensions},
+        "images": len(lock.images),
+        "generated": len(lock.generated),
+    }

@@ -1,0 +1,119 @@
+"""`sitewright render`: the trees of one or many sites, published as one change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from renderer.commands.site.loading import Loader, Workspace
+from renderer.commands.site.lock import drift_of
+from renderer.errors import CheckFailedError, Finding, Severity
+from renderer.model.check import Judgement, judge
+from renderer.model.fields import Json
+from renderer.model.lock import Lock
+from renderer.model.outcome import Outcome
+from renderer.model.reference import Digest
+from renderer.model.site import Site
+from renderer.model.tree import FileTree
+from renderer.pipeline import is_current, render
+from renderer.ports import Author, TreeStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedSite:
+    """One site after rendering: its tree, the tree that it replaces, what was found. Equal trees: nothing to do."""
+
+    site: Site
+    lock: Lock
+    lock_digest: Digest
+    tree: FileTree
+    previous: FileTree
+    judgement: Judgement
+
+    @property
+    def changed(self) -> int:
+        """How many files differ from the tree that this one replaces."""
+        if self.tree is self.previous:
+            return 0
+        before, after = self.previous.files, self.tree.files
+        return sum(before.get(path) != after.get(path) for path in before.keys() | after.keys())
+
+
+def render_sites(workspace: Workspace, profiles: Sequence[str], store: TreeStore) -> tuple[RenderedSite, ...]:
+    """Render every profile; nothing is written.
+
+    A site for which nothing has changed since its tree in `store` was rendered is not rendered again. Raises
+    InputError, BundleRefusedError, or CheckFailedError with the findings of all sites when any of them fails.
+    """
+    loader = Loader(workspace)
+    rendered = [_one(loader, profile, store) for profile in profiles]
+    if any(one.judgement.failing(one.site.checks) for one in rendered):
+        raise CheckFailedError(*(finding for one in rendered for finding in one.judgement.findings))
+    return tuple(rendered)
+
+
+def render_and_publish(workspace: Workspace, profiles: Sequence[str], *, store: TreeStore, author: Author) -> Outcome:
+    """Render every profile and publish all trees at once: one commit, or one directory swap for each site."""
+    rendered = render_sites(workspace, profiles, store)
+    changed = [one for one in rendered if one.changed]
+    published = (
+        store.publish({one.site.root: one.tree for one in changed}, _message(changed), author) if changed else None
+    )
+    revision = published.revision if published else None
+    lines = [f"{one.site.root}: {_said(one)}" for one in rendered]
+    if published and revision:
+        lines.append(f"commit {revision} on {published.location}{', pushed' if published.pushed else ''}")
+    lines.extend(published.notes if published else ())
+    sites: list[Json] = [
+        {"site": one.site.name, "root": one.site.root, "files": len(one.tree), "changed": one.changed}
+        for one in rendered
+    ]
+    return Outcome(
+        text="\n".join(lines),
+        document={"sites": sites, "location": store.location, "commit": revision},
+        findings=tuple(finding for one in rendered for finding in one.judgement.findings),
+    )
+
+
+def _one(loader: Loader, profile: str, store: TreeStore) -> RenderedSite:
+    site = loader.site(profile).site
+    lock, content = loader.lock(profile)
+    catalog = loader.catalog(site, lock)
+    drifted = drift_of(loader.workspace, site, catalog, lock)
+    if any(finding.severity is Severity.ERROR for finding in drifted):
+        raise CheckFailedError(*drifted)
+    previous = store.load(site.root)
+    tools = loader.tools(site)
+    findings: tuple[Finding, ...] = ()
+    tree = previous
+    if not is_current(site, lock, content, tools, previous):
+        rendering = render(site, lock, content, catalog, tools, previous)
+        findings, tree = rendering.findings, rendering.tree
+    today = loader.workspace.now.date()
+    return RenderedSite(
+        site=site,
+        lock=lock,
+        lock_digest=Digest.of(content),
+        tree=tree,
+        previous=previous,
+        judgement=judge((*drifted, *findings), site.checks, profile=profile, today=today),
+    )
+
+
+def _said(one: RenderedSite) -> str:
+    if not one.changed:
+        return f"{len(one.tree)} files, unchanged"
+    return f"{len(one.tree)} files, {one.changed} changed"
+
+
+def _message(changed: Sequence[RenderedSite]) -> str:
+    """The commit message: which sites, which versions, which locks; nothing that depends on the moment."""
+    names = [one.site.name for one in changed]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    lines = [f"Render {shown}", ""]
+    for one in changed:
+        versions = ", ".join(f"{entry.name} {entry.version}" for entry in one.lock.extensions)
+        lines.append(f"site {one.site.name}: {one.changed} files ({versions})")
+    lines += ["", *(f"Sitewright-Lock: {one.site.name} {one.lock_digest}" for one in changed)]
+    lines.append(f"Sitewright-Version: {changed[0].lock.sitewright}")
+    return "\n".join(lines) + "\n"

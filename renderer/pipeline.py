@@ -1,0 +1,218 @@
+"""The flow, stage after stage: (site, lock, catalog, tools) -> Rendering.
+
+    inflate -> settle -> place -> pin -> waves -> check -> layout
+
+Every stage takes immutable values and returns immutable values; nothing here reads a file, the clock, the network or
+the environment. `render` writes the tree that a lock pins; `survey` finds out what a lock must know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from renderer.checks import kubernetes, ordering, security, supply_chain
+from renderer.errors import Finding, InputError, Where
+from renderer.inflation import Part, Tools, inflate, invented_by
+from renderer.model.bundle import Catalog, Offer
+from renderer.model.check import Rule, run_rules
+from renderer.model.extension import RequirementKind
+from renderer.model.fields import Fields
+from renderer.model.generated import GeneratedValue
+from renderer.model.image_use import ImageUse
+from renderer.model.lock import Lock
+from renderer.model.manifest import Manifest
+from renderer.model.mirror import MirrorPlan
+from renderer.model.reference import ImageReference
+from renderer.model.rendering import Composed, ExternalObject, Rendering
+from renderer.model.site import ImagesMode, Site
+from renderer.model.tree import FileTree
+from renderer.stages import agents, layout, provenance, records
+from renderer.stages.chart.hooks import name_hooks
+from renderer.stages.mirrors.nodes import node_files
+from renderer.stages.mirrors.plan import plan_mirrors
+from renderer.stages.pin import pin
+from renderer.stages.place import place
+from renderer.stages.settle import settle
+from renderer.stages.waves import plan_waves
+
+RULES: Final[tuple[Rule, ...]] = (*supply_chain.RULES, *kubernetes.RULES, *ordering.RULES, *security.RULES)
+"""Every judgement, in the order in which the docs list them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shaped:
+    """Objects as the cluster gets them, without waves."""
+
+    manifests: tuple[Manifest, ...]
+    images: tuple[ImageUse, ...]
+    external: tuple[ExternalObject, ...]
+    findings: tuple[Finding, ...]
+
+
+def render(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: Tools, previous: FileTree) -> Rendering:
+    """The tree of `site` (paths relative to `Site.root`), and what is to be said about it.
+
+    `previous` is the tree that this one replaces. Raises InputError when a chart or a template cannot be inflated.
+    """
+    composed = compose(site, lock, catalog, tools)
+    laid = layout.lay_out(
+        composed.plan,
+        agent=site.gitops.agent,
+        previous=previous,
+        texts=tools.texts,
+        orphans=records.read_orphans(previous),
+    )
+    composed = replace(composed, findings=(*composed.findings, *laid.findings))
+    size = sum(len(content) for _, content in laid.tree.items())
+    health = [rule for offer in offers(lock, catalog) for rule in offer.extension.health]
+    tree = laid.tree.joined(
+        agents.agent_files(site, composed.plan, health, tools.templates, manifest_bytes=size),
+        node_files(composed.mirrors, site, tools.templates),
+        records.record_files(composed, lock_bytes=lock_bytes, orphans=laid.orphans, templates=tools.templates),
+    )
+    inputs = provenance.render_inputs(site, lock, lock_bytes, tools.templates, sitewright=tools.version)
+    statement = provenance.provenance(inputs, tree)
+    tree = tree.joined(FileTree.of([(provenance.PROVENANCE, statement)]))
+    return Rendering(site=site, tree=tree, composed=composed)
+
+
+def is_current(site: Site, lock: Lock, lock_bytes: bytes, tools: Tools, previous: FileTree) -> bool:
+    """True when `previous` is what `render` would write: nothing that it depends on has changed, nor has the tree."""
+    inputs = provenance.render_inputs(site, lock, lock_bytes, tools.templates, sitewright=tools.version)
+    return provenance.is_current(previous, inputs)
+
+
+def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
+    """Everything that the tree of `site` is written from, judged by every rule."""
+    enabled = offers(lock, catalog)
+    parts = inflate(site, enabled, tools, lock.api_versions)
+    mirrors = plan_mirrors(site.registry, (image.reference for image in lock.images))
+    shaped = shape(site, parts, lock.generated, catalog, mirrors, tools)
+    overrides = {one.name: (one.wave, one.reason or "") for one in site.extensions if one.wave is not None}
+    planned = tools.memo.get(
+        ("waves", id(shaped), tuple(sorted(overrides.items()))),
+        lambda: plan_waves(shaped.manifests, requirements(enabled), overrides),
+    )
+    composed = Composed(
+        site=site,
+        lock=lock,
+        plan=planned.plan,
+        images=shaped.images,
+        mirrors=mirrors,
+        dropped=tuple(hook for part in parts for hook in part.inflated.dropped),
+        external=shaped.external,
+        findings=(),
+    )
+    own = (*(finding for part in parts for finding in part.inflated.findings), *shaped.findings, *planned.findings)
+    return replace(composed, findings=(*own, *run_rules(RULES, composed)))
+
+
+def shape(
+    site: Site,
+    parts: Sequence[Part],
+    invented: Sequence[GeneratedValue],
+    catalog: Catalog,
+    mirrors: MirrorPlan,
+    tools: Tools,
+) -> Shaped:
+    """Objects as charts made them -> objects as the cluster gets them: settled, in their namespaces, pinned, named."""
+
+    def make() -> Shaped:
+        manifests = [manifest for part in parts for manifest in part.inflated.manifests]
+        settled = settle(manifests, invented, site.settlements)
+        homes = {(part.extension.name, part.component.name): part.component.namespace for part in parts}
+        placed = place(settled.manifests, homes)
+        pinned = pin(placed.manifests, catalog.images(), mode=site.registry.images, mirrors=mirrors)
+        return Shaped(
+            manifests=name_hooks(pinned.manifests),
+            images=pinned.uses,
+            external=settled.external,
+            findings=(*settled.findings, *placed.findings, *pinned.findings),
+        )
+
+    where = mirrors.host if site.registry.images is ImagesMode.REWRITE else ""
+    projects = tuple(sorted(site.registry.projects.items())) if where else ()
+    bundles = tuple(bundle.manifest.digest for bundle in catalog.bundles)
+    key = (tuple(part.key for part in parts), tuple(invented), repr(site.settlements), where, projects, bundles)
+    return tools.memo.get(("shape", *key), make)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a lock must know of a site's objects: see docs/decisions/0001."""
+
+    images: tuple[ImageReference, ...]
+    generated: tuple[GeneratedValue, ...]
+    api_versions: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools) -> Survey:
+    """Inflate what is enabled, twice where a chart may invent values, and list what must be locked."""
+    told = tuple(sorted(site.cluster.api_versions))
+    parts = inflate(site, enabled, tools, told)
+    served = tuple(sorted({*told, *served_by(manifest for part in parts for manifest in part.inflated.manifests)}))
+    if served != told:
+        parts = inflate(site, enabled, tools, served)
+    invented, notes = invented_by(parts, tools)
+    declared = {image for offer in enabled for image in offer.extension.images}
+    mirrors = plan_mirrors(site.registry, declared)
+    shaped = shape(site, parts, invented, catalog, mirrors, tools)
+    return Survey(
+        images=tuple(sorted({use.reference for use in shaped.images} | (declared & catalog.images().keys()))),
+        generated=invented,
+        api_versions=served,
+        findings=(*(finding for part in parts for finding in part.inflated.findings), *notes, *shaped.findings),
+    )
+
+
+def offers(lock: Lock, catalog: Catalog) -> tuple[Offer, ...]:
+    """The locked extensions as their bundles offer them, by name. Raises InputError (`lock-drift-extension`)."""
+    found = [(entry, catalog.offer(entry.name, entry.version)) for entry in lock.extensions]
+    missing = [entry for entry, offer in found if offer is None]
+    if missing:
+        raise InputError(
+            *(
+                Finding(
+                    code="lock-drift-extension",
+                    message=f"no bundle offers the locked extension `{entry.name}` {entry.version}",
+                    where=Where(subject=f"lock of site {lock.site}"),
+                    hint="sitewright lock <profile>",
+                )
+                for entry in missing
+            )
+        )
+    return tuple(offer for _, offer in found if offer is not None)
+
+
+def requirements(enabled: Iterable[Offer]) -> dict[str, frozenset[str]]:
+    """For each enabled extension the enabled extensions that must be ready before it."""
+    extensions = [offer.extension for offer in enabled]
+    names = {extension.name for extension in extensions}
+    providers: dict[str, set[str]] = {}
+    for extension in extensions:
+        for capability in extension.provides:
+            providers.setdefault(capability, set()).add(extension.name)
+
+    def needed(extension: Extension) -> Iterator[str]:
+        for requirement in extension.requires:
+            if requirement.kind is RequirementKind.EXTENSION:
+                yield from {requirement.name} & names
+            else:
+                yield from providers.get(requirement.name, ())
+
+    return {one.name: frozenset(needed(one)) - {one.name} for one in extensions}
+
+
+def served_by(manifests: Iterable[Manifest]) -> Iterator[str]:
+    """What the CustomResourceDefinitions among `manifests` make the cluster serve: `group/version[/Kind]`."""
+    for manifest in manifests:
+        if manifest.id.kind == "CustomResourceDefinition":
+            spec = Fields.of(manifest.body).child("spec")
+            group, kind = spec.text("group", ""), spec.child("names").text("kind", "")
+            for version in spec.children("versions"):
+                if version.flag("served", default=True) and group and kind:
+                    yield f"{group}/{version.text('name')}"
+                    yield f"{group}/{version.text('name')}/{kind}"

@@ -1,0 +1,30 @@
+"""Write the golden trees anew: `make golden`. Look at the difference before you commit it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.golden.demo_site import CASES, ROOT, prepare, render
+
+
+def main() -> None:
+    """Render every case and replace its tree; the demo's lock comes along."""
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as directory:
+            place = Path(directory)
+            prepare(place, case)
+            target = ROOT / "tests/golden/trees" / case
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(render(place), target)
+            if case == "demo-argocd":
+                shutil.copy(place / "profiles/demo.lock.yaml", ROOT / "profiles/demo.lock.yaml")
+        print(f"{target.relative_to(ROOT)}: {sum(path.is_file() for path in target.rglob('*'))} files")
+
+
+if __name__ == "__main__":
+    main()
