@@ -75,28 +75,25 @@ def inflate(site: Site, enabled: Sequence[Offer], tools: Tools, api_versions: Se
 def _part(site: Site, extension: Extension, component: Component, tools: Tools, api_versions: tuple[str, ...]) -> Part:
     values = layer(layers_of(site, extension, component)).values
     archive = tools.blobs.blob(component.content)
+    name = (extension.name, component.name, component.namespace, str(component.content.digest))
+    request: ChartRequest | None = None
     if component.kind is ComponentKind.HELM:
         kubernetes = site.cluster.kubernetes
         request = chart_request(component, archive, values, kubernetes=kubernetes, api_versions=api_versions)
-        key = (extension.name, component.name, str(request.chart), request.release, request.namespace)
-        key += (json.dumps(request.values, sort_keys=True), request.kube_version, request.api_versions)
+        told = json.dumps([request.values, request.kube_version, request.api_versions], sort_keys=True)
+    else:
+        context = template_context(site, extension)
+        told = json.dumps([values, context], sort_keys=True)
 
-        def inflated() -> Inflated:
-            with _named(extension, component):
-                return read_chart(tools.engine.inflate(request), extension.name, component)
+    def make() -> Inflated:
+        if request is None:
+            return inflate_files(component, extension.name, archive, values, context)
+        with _named(extension, component):
+            return read_chart(tools.engine.inflate(request), extension.name, component)
 
-        return Part(
-            extension=extension,
-            component=component,
-            key=key,
-            inflated=tools.memo.get(("part", *key), inflated),
-            request=request,
-        )
-    context = template_context(site, extension)
-    key = (extension.name, component.name, str(component.content.digest), component.namespace)
-    key += (json.dumps(values, sort_keys=True), json.dumps(context, sort_keys=True))
-    made = tools.memo.get(("part", *key), lambda: inflate_files(component, extension.name, archive, values, context))
-    return Part(extension=extension, component=component, key=key, inflated=made, request=None)
+    key = (*name, component.release, told)
+    inflated = tools.memo.get(("part", *key), make)
+    return Part(extension=extension, component=component, key=key, inflated=inflated, request=request)
 
 
 @contextmanager

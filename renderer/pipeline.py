@@ -17,7 +17,7 @@ from renderer.errors import Finding, InputError, Where
 from renderer.inflation import Part, Tools, inflate, invented_by
 from renderer.model.bundle import Catalog, Offer
 from renderer.model.check import Rule, run_rules
-from renderer.model.extension import RequirementKind
+from renderer.model.extension import Extension, RequirementKind
 from renderer.model.fields import Fields
 from renderer.model.generated import GeneratedValue
 from renderer.model.image_use import ImageUse

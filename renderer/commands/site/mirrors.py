@@ -1,0 +1,26 @@
+"""`sitewright mirrors`: the node configuration of a site, without rendering its objects."""
+
+from __future__ import annotations
+
+from renderer.commands.site.loading import Loader, Workspace
+from renderer.model.outcome import Outcome
+from renderer.model.tree import FileTree
+from renderer.stages.mirrors.nodes import node_files
+from renderer.stages.mirrors.plan import plan_mirrors
+
+
+def mirrors(workspace: Workspace, profile: str) -> tuple[Outcome, FileTree]:
+    """The mirror plan as a table, and the files for the nodes (paths `nodes/<runtime>/…`)."""
+    loader = Loader(workspace)
+    site = loader.site(profile).site
+    lock = loader.lock(profile)[0]
+    plan = plan_mirrors(site.registry, (image.reference for image in lock.images))
+    files = node_files(plan, site, loader.tools(site).templates)
+    width = max((len(mirror.source) for mirror in plan.mirrors), default=0)
+    lines = [f"{mirror.source.ljust(width)}  {plan.scheme}://{plan.host}/{mirror.project}" for mirror in plan.mirrors]
+    document = {
+        "registry": f"{plan.scheme}://{plan.host}",
+        "mirrors": {mirror.source: mirror.project for mirror in plan.mirrors},
+        "files": list(files),
+    }
+    return Outcome(text="\n".join([*lines, "", *files]), document=document), files
