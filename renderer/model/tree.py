@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from renderer.model.reference import Digest
 
 _PATH_LIMIT: Final = 1024
+_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _FORBIDDEN: Final = frozenset({"", ".", "..", ".git"})
 
 
@@ -23,7 +25,7 @@ class RelativePath:
         parts = self.text.split("/")
         if any(part.lower() in _FORBIDDEN for part in parts):
             raise ValueError(f"`{self.text}` is not a path below its root")
-        if "\\" in self.text or any(ord(char) < 32 or ord(char) == 127 for char in self.text):
+        if _UNFIT.search(self.text):
             raise ValueError(f"{self.text!r} has a character that a path may not have")
         if len(self.text.encode()) > _PATH_LIMIT:
             raise ValueError(f"a path has at most {_PATH_LIMIT} bytes")
