@@ -48,7 +48,7 @@ def _secret_finding(manifest: Manifest, filled: Mapping[str, bytes]) -> Finding:
         severity=Severity.WARNING,
         got=f"values for {_list(sorted(filled))}",
         explanation=(f"from {manifest.origin}",),
-        hint="make it external: `secrets.settle` in the profile keeps the object out of the tree",
+        hint="name an existing Secret in the values of the extension, or accept it below `checks.ignore`",
     )
 
 
@@ -60,7 +60,7 @@ def _key_finding(manifest: Manifest, keys: list[str]) -> Finding:
         expected="an object that the operator, External Secrets, Sealed Secrets or SOPS creates",
         got=f"a private key in {_list(keys)}",
         explanation=(f"from {manifest.origin}",),
-        hint="make it external: `secrets.settle` in the profile keeps the object out of the tree",
+        hint="name an existing Secret in the values of the extension",
     )
 
 

@@ -27,14 +27,18 @@ _GROUP: Final = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}\Z")
 _SCP_LIKE: Final = re.compile(r"(?P<user>[^@/:]+@)?(?P<host>[^/:@]+):(?P<path>[^/].*)\Z")
 
 
-def agent_files(site: Site, plan: WavePlan, health: Sequence[HealthRule], templates: Mapping[str, str]) -> FileTree:
+def agent_files(
+    site: Site, plan: WavePlan, health: Sequence[HealthRule], templates: Mapping[str, str], *, manifest_bytes: int = 0
+) -> FileTree:
     """The files of `agent/`, paths relative to `Site.root`.
 
     `health` are the readiness rules of all enabled extensions; the first one for a (group, kind) counts.
-    Raises InputError (`template-failed`, `bad-health-rule`).
+    `manifest_bytes` is the size of everything below `manifests/`. Raises InputError (`template-failed`,
+    `bad-health-rule`).
     """
     rules = _distinct(health)
     values = _values(site, plan)
+    values["size"] = f"{manifest_bytes / 1_000_000:.1f} MB"
     if site.gitops.agent is GitOpsAgent.ARGOCD:
         return FileTree.of((f"agent/{path}", content) for path, content in _argocd(values, rules, templates))
     return FileTree.of((f"agent/{path}", content) for path, content in _flux(site, plan, values, rules, templates))

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
-from renderer.formats.manifests import YamlError, dump_manifest, load_values
+from renderer.formats.manifests import YamlError, dump, dump_manifest, load_values
 from renderer.model.fields import FieldError, Json
 from renderer.model.manifest import Manifest, ObjectId, Origin
 from renderer.model.orphan import Orphan
@@ -29,6 +29,7 @@ _OBJECT_LIMIT: Final = 1_572_864
 """Bytes of a request that etcd takes (`--max-request-bytes`); the API server stores CRDs as JSON of about this size."""
 _ARGOCD_LIMIT: Final = 10_000_000
 """Bytes that Argo CD reads from a directory (`reposerver.max.combined.directory.manifests.size`)."""
+_REMEMBERED_BYTES: Final = 128 * 2**20
 _UNSAFE: Final = re.compile(r"[^a-z0-9._-]+")
 _WAVE: Final = re.compile(r"manifests/(?P<directory>w(?P<number>[0-9]{3,})-[^/]+)/")
 _BEFORE: Final = Origin(extension="", component="", source="the tree that is replaced")
@@ -46,23 +47,47 @@ _STATEFUL: Final = frozenset(
 
 
 class ManifestTexts:
-    """Remembers the canonical text of bodies, so that an object that many sites share is written once.
+    """Remembers the canonical text of bodies and of their fields, so that what many sites share is written once.
 
-    Bodies are never mutated (renderer.model.manifest), so a body is known by its identity; it is kept alive here,
-    which keeps that identity unique. One instance serves one run.
+    Sites with other waves differ in `metadata` only, which is short, and share the fields beside it. Values are never
+    mutated (renderer.model.manifest), so each is known by its identity, and kept alive here so that its identity
+    stays its own. One instance serves one run.
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_bodies", "_fields", "_size")
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Mapping[str, Json], bytes]] = {}
+        self._bodies: dict[int, tuple[Mapping[str, Json], bytes]] = {}
+        self._fields: dict[int, tuple[Json, bytes]] = {}
+        self._size = 0
 
     def of(self, manifest: Manifest) -> bytes:
-        """`dump_manifest` of the manifest's body."""
-        known = self._known.get(id(manifest.body))
-        if known is None:
-            known = self._known[id(manifest.body)] = (manifest.body, dump_manifest(manifest.body))
-        return known[1]
+        """The same bytes as `dump_manifest` of the manifest's body."""
+        body = manifest.body
+        whole = self._bodies.get(id(body))
+        if whole is None:
+            whole = self._bodies[id(body)] = (body, self._text(body))
+        return whole[1]
+
+    def _text(self, body: Mapping[str, Json]) -> bytes:
+        first = {key: body[key] for key in ("apiVersion", "kind", "metadata") if key in body}
+        rest = (self._field(key, body[key]) for key in sorted(body.keys() - first.keys()))
+        return b"".join((dump_manifest(first), *rest))
+
+    def _field(self, key: str, value: Json) -> bytes:
+        if not isinstance(value, dict | list):
+            return dump({key: value}).encode()
+        known = self._fields.get(id(value))
+        if known is not None and known[1].startswith(f"{key}:".encode()):
+            return known[1]
+        text = dump({key: value}).encode()
+        self._fields[id(value)] = (value, text)
+        self._size += len(text)
+        if self._size > _REMEMBERED_BYTES:
+            self._bodies.clear()
+            self._fields.clear()
+            self._size = 0
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

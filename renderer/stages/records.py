@@ -22,6 +22,7 @@ from renderer.model.orphan import Orphan
 from renderer.model.rendering import Composed, ExternalObject
 from renderer.model.tree import FileTree
 
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*\Z")
 ORPHANS: Final = "records/orphans.md"
 _ORPHAN: Final = re.compile(r"\| `([^`|]+)` \| `([^`|]*)` \| `([^`|]*)` \| `([^`|]+)` \| ([^`|]*) \|")
 
@@ -146,12 +147,27 @@ def _external(one: ExternalObject) -> Json:
         "name": identity.name,
         "extension": one.manifest.origin.extension,
         "fields": [_row(f"`{field.path}`", field.kind.value, f"`{field.source}`") for field in one.fields],
-        "yaml": dump_manifest(one.manifest.body).decode(),
+        "yaml": dump_manifest(_writable(one.manifest.body)).decode(),
     }
 
 
+def _writable(body: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The body of a Secret with what is no base64 below `stringData`, where a value can be put in as it is."""
+    data = body.get("data")
+    if body.get("kind") != "Secret" or not isinstance(data, dict):
+        return body
+    plain = {key: value for key, value in data.items() if not isinstance(value, str) or _BASE64.match(value) is None}
+    given = body.get("stringData")
+    changed: dict[str, Json] = {
+        **body,
+        "data": {key: value for key, value in data.items() if key not in plain},
+        "stringData": {**(given if isinstance(given, dict) else {}), **plain},
+    }
+    return {key: value for key, value in changed.items() if value != {}}
+
+
 def _images(composed: Composed) -> list[str]:
-    """Every image of the lock, as any registry client takes it: `name:tag@digest`."""
+    """Every image of the lock, with the tag it has upstream and the digest it is pinned to: `name:tag@digest`."""
     return sorted({str(image.reference.pinned(image.digest)) for image in composed.lock.images})
 
 

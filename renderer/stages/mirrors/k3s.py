@@ -18,6 +18,10 @@ _SERVICES: Final = {
     "k3s": "`systemctl restart k3s` (agents: `k3s-agent`)",
     "rke2": "`systemctl restart rke2-server` (agents: `rke2-agent`)",
 }
+_CRICTL: Final = {
+    "k3s": "k3s crictl",
+    "rke2": "crictl --runtime-endpoint unix:///run/k3s/containerd/containerd.sock",
+}
 
 
 def k3s_files(
@@ -29,6 +33,7 @@ def k3s_files(
         **values,
         "ca_path": f"/etc/rancher/{distribution}/site-registry-ca.crt" if plan.ca else None,
         "services": _SERVICES[distribution],
+        "crictl": _CRICTL[distribution],
     }
     yield "registries.yaml", yaml("k3s/registries.yaml", known, templates)
     if plan.fallback is Fallback.NEVER:

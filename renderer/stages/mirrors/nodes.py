@@ -50,7 +50,9 @@ def node_files(plan: MirrorPlan, site: Site, templates: Mapping[str, str]) -> Fi
 def _values(plan: MirrorPlan, site: Site) -> dict[str, Json]:
     """What every template of `mirrors/` may use."""
     credentials = site.registry.credentials
-    examples: list[Json] = [str(image) for image in plan.images if plan.location(image)]
+    examples: list[Json] = [
+        str(image.untagged() if image.digest else image) for image in plan.images if plan.location(image)
+    ]
     return {
         "site": site.name,
         "distribution": site.cluster.distribution.value,
