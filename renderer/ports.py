@@ -6,7 +6,7 @@ Adapters satisfy these; tests satisfy them with working simulators. Nothing outs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol, TypeVar
@@ -105,8 +105,11 @@ class LayoutWriter(Protocol):
         """
         ...
 
-    def extend(self, path: str, index: bytes, blobs: Iterable[Blob]) -> None:
-        """Replace `index.json` of the layout at `path` and add these blobs. A tar file is rewritten."""
+    def extend(self, path: str, index: bytes, blobs: Iterable[Blob], drop: Collection[Digest] = ()) -> None:
+        """Add blobs to the layout at `path`, replace its `index.json`, and remove the blobs of `drop`.
+
+        A tar file is rewritten; in a directory the index is replaced last, so that a reader finds the old or the new.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -47,18 +47,20 @@ class FileLayoutWriter:
             _write_blobs(directory, blobs)
             (directory / "index.json").write_bytes(index)
 
-    def extend(self, path: str, index: bytes, blobs: Iterable[Blob]) -> None:
+    def extend(self, path: str, index: bytes, blobs: Iterable[Blob], drop: Collection[Digest] = ()) -> None:
         """Add blobs to a layout and replace its index; see `LayoutWriter.extend`."""
         target = self._root / path
         if target.is_dir():
             _write_blobs(target, blobs)
             _replace(target / "index.json", index)
+            for digest in drop:
+                (target / _blob_name(digest)).unlink(missing_ok=True)
             return
         with target.open("rb") as old, _new_tar(target) as archive:
             _add_front(archive, index)
             # What is added comes first: a reader finds signatures without looking through every image.
             written = _add_blobs(archive, blobs, set())
-            _copy_members(old, archive, written)
+            _copy_members(old, archive, written | {_blob_name(digest) for digest in drop})
 
     @staticmethod
     def _check(target: Path, path: str) -> None:
@@ -174,10 +176,10 @@ def _add_blobs(archive: tarfile.TarFile, blobs: Iterable[Blob], written: set[str
     return written
 
 
-def _copy_members(old: BinaryIO, archive: tarfile.TarFile, written: set[str]) -> None:
-    """Copy the blobs of an old tar file that are not in `written`."""
+def _copy_members(old: BinaryIO, archive: tarfile.TarFile, without: set[str]) -> None:
+    """Copy the blobs of an old tar file that are not in `without`."""
     found = [(name, member.offset_data, member.size) for name, member in members(old, limit=_MEMBER_LIMIT)]
     for name, offset, size in found:
-        if name.startswith("blobs/") and name not in written:
+        if name.startswith("blobs/") and name not in without:
             old.seek(offset)
             archive.addfile(header(name, size), old)

@@ -1,0 +1,213 @@
+"""`sitewright bundle build SOURCE -o DIR|FILE.tar`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+
+from renderer.commands.bundle.contents import Contents, Packed, in_memory
+from renderer.commands.bundle.images import FoundImage, collect_images
+from renderer.commands.bundle.wording import count, size
+from renderer.errors import Finding, InputError, Severity, Where
+from renderer.formats.artifact import (
+    BUNDLE_CONFIG,
+    BUNDLE_TYPE,
+    CARRIED,
+    IMAGE_MANIFEST,
+    REF_NAME,
+    TITLE,
+    bundle_manifest,
+    describe,
+    index_content,
+)
+from renderer.formats.bundle_document import encode_bundle, spell_time
+from renderer.formats.bundle_source import BundleSourceDocument, SourceExtension, read_bundle_source
+from renderer.model.bundle import Bundle, BundleImage
+from renderer.model.extension import Descriptor, Extension
+from renderer.model.fields import Json
+from renderer.model.outcome import Outcome
+from renderer.ports import Blob, Files, LayoutWriter
+
+
+def build(
+    files: Files,
+    source: str,
+    output: str,
+    writer: LayoutWriter,
+    *,
+    schema: Mapping[str, Json],
+    created: datetime | None = None,
+) -> Outcome:
+    """Make the bundle that the file `source` describes, and write it to `output`.
+
+    `schema` is `bundle-source.v1.json`; `created` is the time to use when the source names none (SOURCE_DATE_EPOCH).
+    The same source and files give the same bytes, wherever and whenever. Raises InputError with every fault found.
+    """
+    document = read_bundle_source(files.read(source), source, schema)
+    moment = document.created or created
+    if moment is None:
+        raise InputError(_no_time(document))
+    packed, images = _collect(document, files)
+    bundle = Bundle(
+        name=document.name,
+        version=document.version,
+        sequence=document.sequence,
+        created=moment.replace(microsecond=0),
+        platforms=document.platforms,
+        extensions=packed.extensions,
+        images=tuple(found.image for found in images),
+    )
+    manifest, index, blobs = assembled(bundle, packed.blobs, images)
+    writer.create(output, index, blobs)
+    findings = (*packed.notes, *_unvouched(bundle, document))
+    return _outcome(bundle, manifest, blobs, output, findings)
+
+
+def assembled(
+    bundle: Bundle, contents: Iterable[Blob], images: Iterable[FoundImage]
+) -> tuple[Descriptor, bytes, tuple[Blob, ...]]:
+    """The manifest's descriptor, `index.json`, and all blobs: what a render needs first, images last."""
+    config = encode_bundle(bundle)
+    config_blob = in_memory(describe(config, BUNDLE_CONFIG), config)
+    contents = tuple(contents)
+    content = bundle_manifest(
+        config_blob.descriptor,
+        (blob.descriptor for blob in contents),
+        name=bundle.name,
+        version=str(bundle.version),
+        created=spell_time(bundle.created),
+    )
+    manifest = replace(
+        describe(content, IMAGE_MANIFEST),
+        annotations={REF_NAME: f"{bundle.name}:{bundle.version}"},
+        artifact_type=BUNDLE_TYPE,
+    )
+    image_blobs = (blob for found in images for blob in found.blobs)
+    blobs = _each_once((in_memory(manifest, content), config_blob, *contents, *image_blobs))
+    return manifest, index_content([manifest, *listed_images(bundle)]), blobs
+
+
+def listed_images(bundle: Bundle) -> list[Descriptor]:
+    """The entries of `index.json` for the images that the bundle carries."""
+    return [
+        replace(image.content, annotations={REF_NAME: str(image.reference)})
+        for image in bundle.images
+        if is_carried(image)
+    ]
+
+
+def is_carried(image: BundleImage) -> bool:
+    """True when the bundle says that its layout holds the image, not only the digest."""
+    return image.content.annotations.get(CARRIED) == "true"
+
+
+def _each_once(blobs: Iterable[Blob]) -> tuple[Blob, ...]:
+    unique: dict[object, Blob] = {}
+    for blob in blobs:
+        unique.setdefault(blob.descriptor.digest, blob)
+    return tuple(unique.values())
+
+
+def _collect(document: BundleSourceDocument, files: Files) -> tuple[Packed, tuple[FoundImage, ...]]:
+    """Everything that the source names, read and packed. Raises InputError with every fault of every part."""
+    contents = Contents(document, files)
+    faults: list[Finding] = []
+    found: list[Packed] = []
+    for entry in document.extensions:
+        try:
+            found.append(
+                contents.extension(entry) if isinstance(entry, SourceExtension) else contents.packages(entry.packages)
+            )
+        except InputError as error:
+            faults += error.findings
+    images: tuple[FoundImage, ...] = ()
+    try:
+        images = collect_images(document, files)
+    except InputError as error:
+        faults += error.findings
+    extensions = sorted((one for packed in found for one in packed.extensions), key=lambda one: (one.name, one.version))
+    faults += _repeated(extensions, document)
+    if faults:
+        raise InputError(*faults)
+    blobs = tuple(blob for packed in found for blob in packed.blobs)
+    ordered = sorted(blobs, key=lambda blob: (blob.descriptor.annotations.get(TITLE, ""), str(blob.descriptor.digest)))
+    return Packed(tuple(extensions), tuple(ordered), tuple(note for one in found for note in one.notes)), images
+
+
+def _repeated(extensions: list[Extension], document: BundleSourceDocument) -> list[Finding]:
+    return [
+        Finding(
+            code="duplicate-extension",
+            message=f"the bundle would hold `{later.id}` twice",
+            where=document.document.where(("spec", "extensions")),
+            expected="each version of an extension once",
+            hint="remove one of them, or narrow the glob that finds both",
+        )
+        for earlier, later in pairwise(extensions)
+        if earlier.id == later.id
+    ]
+
+
+def _no_time(document: BundleSourceDocument) -> Finding:
+    return Finding(
+        code="created-missing",
+        message="nothing says when the bundle was made; the clock is not read, so that builds can be repeated",
+        where=document.document.where(("spec",)),
+        expected="`created` in the source, or the environment variable SOURCE_DATE_EPOCH",
+        hint="SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) sitewright bundle build …",
+    )
+
+
+def _unvouched(bundle: Bundle, document: BundleSourceDocument) -> list[Finding]:
+    """Images that extensions name and the bundle does not vouch for: a render would refuse them."""
+    known = {image.reference for image in bundle.images}
+    findings = []
+    for extension in bundle.extensions:
+        missing = sorted({str(image) for image in extension.images if image not in known and image.digest is None})
+        if missing:
+            findings.append(
+                Finding(
+                    code="image-not-in-bundle",
+                    message=f"{extension.id} names {count(len(missing), 'image')} that the bundle does not vouch for",
+                    where=Where(file=document.document.file, subject=f"extension {extension.id}"),
+                    severity=Severity.WARNING,
+                    explanation=tuple(f"`{image}`" for image in missing),
+                    hint="add them under `spec.images`",
+                )
+            )
+    return findings
+
+
+def _outcome(
+    bundle: Bundle, manifest: Descriptor, blobs: tuple[Blob, ...], output: str, findings: tuple[Finding, ...]
+) -> Outcome:
+    carried = sum(is_carried(image) for image in bundle.images)
+    total = sum(blob.descriptor.size for blob in blobs)
+    components = sum(len(extension.components) for extension in bundle.extensions)
+    platforms = ", ".join(map(str, bundle.platforms))
+    images = f"{count(len(bundle.images), 'image')} ({carried} carried) for {platforms}"
+    lines = [
+        f"bundle {bundle.name} {bundle.version}, sequence {bundle.sequence}, created {spell_time(bundle.created)}",
+        f"  {count(len(bundle.extensions), 'extension')}, {count(components, 'component')}, {images}",
+        f"  {count(len(blobs), 'blob')}, {size(total)}, written to {output}",
+        f"  {manifest.digest} (not signed yet)",
+    ]
+    return Outcome(
+        text="\n".join(lines),
+        document={
+            "bundle": bundle.name,
+            "version": str(bundle.version),
+            "sequence": bundle.sequence,
+            "created": spell_time(bundle.created),
+            "manifest": str(manifest.digest),
+            "output": output,
+            "extensions": [extension.id for extension in bundle.extensions],
+            "images": len(bundle.images),
+            "carriedImages": carried,
+            "blobs": len(blobs),
+            "bytes": total,
+        },
+        findings=findings,
+    )

@@ -1,0 +1,152 @@
+"""`sitewright bundle inspect BUNDLE [--trust POLICY] [--images]`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from renderer.commands.bundle.build import is_carried
+from renderer.commands.bundle.verify import verdict_json
+from renderer.commands.bundle.wording import count, table
+from renderer.errors import BundleRefusedError, Finding, Severity, Where
+from renderer.formats.artifact import BundleParts, read_parts
+from renderer.formats.bundle_document import decode_bundle, spell_time
+from renderer.model.bundle import Bundle, BundleImage, VerifiedBundle
+from renderer.model.extension import Extension
+from renderer.model.fields import Json
+from renderer.model.outcome import Outcome
+from renderer.model.trust import TrustPolicy
+from renderer.ports import BundleSource
+from renderer.stages.verify import verify
+
+
+def inspect(source: BundleSource, policy: TrustPolicy | None = None, *, now: datetime, images: bool = False) -> Outcome:
+    """Show what a bundle holds. Without a trust policy nothing is vouched for, and the output says so.
+
+    With one, a bundle that it refuses is not shown. Raises BundleRefusedError.
+    """
+    parts = read_parts(source.index(), source.blob, source.location)
+    if policy is None:
+        return _outcome(_unverified(parts, source.location), parts, None, source.location, images=images)
+    verified = verify(parts, policy, now=now, source=source.location)
+    return _outcome(verified.bundle, parts, verified, source.location, images=images)
+
+
+def _unverified(parts: BundleParts, location: str) -> Bundle:
+    try:
+        return decode_bundle(parts.config_bytes)
+    except ValueError as error:
+        where = Where(file=location, subject="bundle.json")
+        raise BundleRefusedError(Finding(code="bundle-malformed", message=str(error), where=where)) from error
+
+
+def _outcome(
+    bundle: Bundle, parts: BundleParts, verified: VerifiedBundle | None, location: str, *, images: bool
+) -> Outcome:
+    standing = (
+        f"VERIFIED: signed by {', '.join(verified.verdict.signers)} (trust policy {verified.verdict.policy})"
+        if verified
+        else f"NOT VERIFIED: {count(len(parts.signatures), 'signature')} found, none of them checked"
+    )
+    lines = [
+        f"bundle {bundle.name} {bundle.version}, sequence {bundle.sequence}, created {spell_time(bundle.created)}",
+        f"  {standing}",
+        f"  {parts.manifest.digest}",
+        f"  for {', '.join(map(str, bundle.platforms))}",
+        "",
+        *_extension_lines(bundle.extensions),
+        "",
+        *_image_lines(bundle.images, every=images),
+    ]
+    return Outcome(
+        text="\n".join(lines),
+        document={
+            "bundle": bundle.name,
+            "version": str(bundle.version),
+            "sequence": bundle.sequence,
+            "created": spell_time(bundle.created),
+            "manifest": str(parts.manifest.digest),
+            "verified": verified is not None,
+            "verdict": verdict_json(verified.verdict) if verified else None,
+            "signaturesFound": len(parts.signatures),
+            "platforms": [str(platform) for platform in bundle.platforms],
+            "extensions": [_extension_json(extension) for extension in bundle.extensions],
+            "images": [_image_json(image) for image in bundle.images],
+        },
+        findings=() if verified else (_not_verified(location),),
+    )
+
+
+def _not_verified(location: str) -> Finding:
+    return Finding(
+        code="bundle-not-verified",
+        message="what is shown here has not been vouched for by anybody",
+        where=Where(file=location),
+        severity=Severity.WARNING,
+        hint=f"sitewright bundle verify {location} --trust trust.yaml",
+    )
+
+
+def _extension_lines(extensions: tuple[Extension, ...]) -> list[str]:
+    rows = [
+        (
+            extension.name,
+            str(extension.version),
+            ", ".join(f"{component.name} ({component.kind.value})" for component in extension.components),
+            ", ".join(f"{require}{' (optional)' if require.optional else ''}" for require in extension.requires),
+        )
+        for extension in extensions
+    ]
+    heading = [f"{count(len(extensions), 'extension')}:"]
+    return heading + (table(("name", "version", "components", "requires"), rows) if rows else [])
+
+
+def _image_lines(images: tuple[BundleImage, ...], *, every: bool) -> list[str]:
+    carried = sum(is_carried(image) for image in images)
+    heading = [f"{count(len(images), 'image')}, {carried} of them carried{'' if every else ' (list them: --images)'}"]
+    if not every or not images:
+        return heading
+    rows = [
+        (
+            str(image.reference),
+            str(image.digest),
+            ", ".join(map(str, image.platforms)),
+            "carried" if is_carried(image) else "digest only",
+        )
+        for image in images
+    ]
+    return heading + table(("reference", "digest", "platforms", ""), rows)
+
+
+def _extension_json(extension: Extension) -> Json:
+    return {
+        "name": extension.name,
+        "version": str(extension.version),
+        "title": dict(extension.titles),
+        "components": [
+            {
+                "name": component.name,
+                "kind": component.kind.value,
+                "namespace": component.namespace,
+                "digest": str(component.content.digest),
+                "size": component.content.size,
+            }
+            for component in extension.components
+        ],
+        "requires": [
+            {require.kind.value: require.name, "version": str(require.constraint), "optional": require.optional}
+            for require in extension.requires
+        ],
+        "provides": {name: str(version) for name, version in extension.provides.items()},
+        "kubernetes": str(extension.kubernetes) if extension.kubernetes else None,
+        "clusterRole": extension.cluster_role.value,
+    }
+
+
+def _image_json(image: BundleImage) -> Json:
+    return {
+        "reference": str(image.reference),
+        "digest": str(image.digest),
+        "carried": is_carried(image),
+        "platforms": {str(platform): str(entry.digest) for platform, entry in image.platforms.items()},
+        "omitted": [str(platform) for platform in image.omitted],
+    }

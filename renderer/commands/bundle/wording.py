@@ -1,0 +1,32 @@
+"""Words and tables that the bundle commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+_UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+def count(number: int, noun: str) -> str:
+    """`1 image`, `3 images`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """A size for people: `512 bytes`, `34.5 KiB`."""
+    value = float(number)
+    for unit in _UNITS[:-1]:
+        if value < 1024:
+            return f"{number} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} {_UNITS[-1]}"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
+    """Lines of a table whose columns are as wide as they must be."""
+    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
+    return [
+        (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+        for row in (headings, *rows)
+    ]
