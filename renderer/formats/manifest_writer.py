@@ -19,6 +19,9 @@ _FIRST: Final = ("apiVersion", "kind", "metadata")
 _FIRST_OF_METADATA: Final = ("name", "namespace", "labels", "annotations")
 _LONGEST_SIMPLE_KEY: Final = 900
 """Characters of a key that may stand on one line with its value; YAML readers give up at 1,024."""
+_LONG_KEY: Final = 80
+"""Characters of a key that may take more than that when escaped."""
+_BLANKS: Final = " \t"
 _CACHED_TEXTS: Final = 50_000
 _LONGEST_CACHED: Final = 120
 
@@ -71,28 +74,26 @@ def dump_manifest(body: Mapping[str, Json]) -> bytes:
     `apiVersion`, `kind` and `metadata` (with `name`, `namespace`, `labels`, `annotations`) come first, the rest is
     sorted. Raises UnwritableError.
     """
-    ordered: dict[str, Json] = _led_by(_FIRST, body)
-    metadata = ordered.get("metadata")
     out: list[str] = []
     try:
-        for key, value in ordered.items():
-            if key == "metadata" and isinstance(metadata, Mapping) and metadata:
+        for key in _led_by(_FIRST, body):
+            value = body[key]
+            if key == "metadata" and value and isinstance(value, Mapping):
                 out.append("metadata:")
-                _entries(list(_led_by(_FIRST_OF_METADATA, metadata).items()), "  ", "  ", out)
+                _entries(value, _led_by(_FIRST_OF_METADATA, value), "  ", "  ", out)
             else:
-                _entries([(key, value)], "", "", out)
+                _entries(body, [key], "", "", out)
     except RecursionError:
         raise UnwritableError("the value is nested too deeply") from None
     return ("\n".join(out) + "\n" if out else "{}\n").encode()
 
 
-def _led_by(first: tuple[str, ...], content: Mapping[str, Json]) -> dict[str, Json]:
-    ordered = {key: content[key] for key in first if key in content}
-    ordered.update((key, content[key]) for key in _sorted_keys(content) if key not in ordered)
-    return ordered
+def _led_by(first: tuple[str, ...], content: Mapping[str, Json]) -> list[str]:
+    """The keys of a mapping: those in `first`, then the others sorted."""
+    return [*(key for key in first if key in content), *(key for key in _sorted(content) if key not in first)]
 
 
-def _sorted_keys(content: Mapping[str, Json]) -> list[str]:
+def _sorted(content: Mapping[str, Json]) -> list[str]:
     try:
         return sorted(content)
     except TypeError:
@@ -101,35 +102,33 @@ def _sorted_keys(content: Mapping[str, Json]) -> list[str]:
 
 def _mapping(content: Mapping[str, Json], lead: str, indent: str, out: list[str]) -> None:
     """Write a non-empty mapping; `lead` stands before its first key, `indent` before the others."""
-    _entries([(key, content[key]) for key in _sorted_keys(content)], lead, indent, out)
+    _entries(content, _sorted(content), lead, indent, out)
 
 
-def _entries(entries: list[tuple[str, Json]], lead: str, indent: str, out: list[str]) -> None:
+def _entries(content: Mapping[str, Json], keys: list[str], lead: str, indent: str, out: list[str]) -> None:
+    """Write some entries of a mapping."""
     tokens = _TOKENS
-    for key, value in entries:
+    below = f"{indent}  "
+    for key in keys:
+        value = content[key]
         kind = type(value)
         head = f"{lead}{tokens[key]}:"
-        if len(head) - len(lead) > _LONGEST_SIMPLE_KEY:
-            head = f"{lead}? {head[len(lead) : -1]}\n{indent}:"
+        if len(key) > _LONG_KEY and len(tokens[key]) > _LONGEST_SIMPLE_KEY:
+            head = f"{lead}? {tokens[key]}\n{indent}:"
         lead = indent
         if kind is str:
             if "\n" in value:  # type: ignore[operator]
-                out.append(f"{head} {_text(value, indent)}")  # type: ignore[arg-type]
+                out.append(f"{head} {_text(value, below)}")  # type: ignore[arg-type]
             else:
                 out.append(f"{head} {tokens[value]}")  # type: ignore[index]
-        elif kind is dict or isinstance(value, Mapping):
-            if value:
-                out.append(head)
-                below = f"{indent}  "
-                _mapping(value, below, below, out)  # type: ignore[arg-type]
-            else:
-                out.append(f"{head} {{}}")
+        elif not value:
+            out.append(f"{head} {_scalar(value)}")
+        elif isinstance(value, Mapping):
+            out.append(head)
+            _mapping(value, below, below, out)
         elif isinstance(value, list | tuple):
-            if value:
-                out.append(head)
-                _list(value, indent, indent, out)
-            else:
-                out.append(f"{head} []")
+            out.append(head)
+            _list(value, indent, indent, out)
         else:
             out.append(f"{head} {_scalar(value)}")
 
@@ -143,7 +142,7 @@ def _list(items: list[Json] | tuple[Json, ...], lead: str, indent: str, out: lis
         if kind is str and "\n" not in item:  # type: ignore[operator]
             out.append(f"{lead}- {tokens[item]}")  # type: ignore[index]
         elif kind is str:
-            out.append(f"{lead}- {_text(item, indent)}")  # type: ignore[arg-type]
+            out.append(f"{lead}- {_text(item, below)}")  # type: ignore[arg-type]
         elif item and isinstance(item, Mapping):
             _mapping(item, f"{lead}- ", below, out)
         elif item and isinstance(item, list | tuple):
@@ -153,19 +152,26 @@ def _list(items: list[Json] | tuple[Json, ...], lead: str, indent: str, out: lis
         lead = indent
 
 
-def _text(text: str, indent: str) -> str:
-    """Text of several lines as a literal block below `indent`, or between double quotes where none can hold it."""
+def _text(text: str, below: str) -> str:
+    """Text of several lines: a literal block indented by `below`, or double quotes where a block cannot hold it."""
     body = text.rstrip("\n")
-    lines = body.split("\n")
-    first = next((line for line in lines if line), "")
-    if not first.strip(" \t") or not lines[-1].strip(" \t") or has_hidden(body):
+    start = body.lstrip("\n")
+    if not start or has_hidden(body):
         return _TOKENS[text]
-    # A block tells its depth by its first line, unless that one begins with white space itself.
-    depth = "2" if first[0] in " \t" else ""
+    depth = ""
+    if start[0] in _BLANKS:
+        # A block tells its depth by its first line; where that begins with white space, by a number.
+        depth = "2"
+        if not start.partition("\n")[0].strip(_BLANKS):
+            return _TOKENS[text]
+    if body[-1] in _BLANKS and not body.rpartition("\n")[2].strip(_BLANKS):
+        return _TOKENS[text]
     feeds = len(text) - len(body)
     chomp = "-" if feeds == 0 else "" if feeds == 1 else "+"
-    below = f"{indent}  "
-    block = "\n".join(f"{below}{line}" if line else "" for line in lines)
+    if "\n\n" in body or body[0] == "\n":
+        block = "\n".join([f"{below}{line}" if line else "" for line in body.split("\n")])
+    else:
+        block = below + body.replace("\n", f"\n{below}")
     return f"|{depth}{chomp}\n{block}" + "\n" * max(0, feeds - 1)
 
 

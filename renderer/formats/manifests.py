@@ -60,6 +60,10 @@ class YamlError(ValueError):
         self.column = column
         self.code = code
 
+    def below(self, lines: int) -> YamlError:
+        """The same fault in a text that begins behind so many lines."""
+        return YamlError(self.message, self.line + lines, self.column, self.code)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -94,6 +98,11 @@ class LoadedDocument:
     line: int
     duplicates: tuple[DuplicateKey, ...] = ()
 
+    def below(self, lines: int) -> LoadedDocument:
+        """The same document in a text that begins behind so many lines."""
+        duplicates = tuple(DuplicateKey(twice.line + lines, twice.key) for twice in self.duplicates)
+        return LoadedDocument(self.value, self.line + lines, duplicates)
+
 
 def load_documents(content: bytes, *, limits: Limits = DEFAULT, strict_keys: bool = False) -> list[LoadedDocument]:
     """Read a stream of documents as `kubectl apply` and the API server do; empty documents are left out.
@@ -126,21 +135,23 @@ def _stream(content: bytes, limits: Limits, *, strict: bool) -> list[tuple[Loade
         raise YamlError(f"the stream has {len(content)} bytes; {limits.bytes} are allowed", 1, 1, "yaml-limit")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise YamlError("the text is UTF-16; Kubernetes YAML is UTF-8", 1, 1)
-    pieces = _by_document(content) if b"\\'" in content else [content]
     budget = _RETRIED_BYTES
     documents: list[tuple[LoadedDocument, bool]] = []
-    for piece in pieces:
-        whole = piece
+    for first_line, piece in _pieces(content):
+        part = piece
         while True:
             try:
-                documents += _documents(whole, limits, strict=strict)
+                found = list(_documents(part, limits, strict=strict))
                 break
             except YAMLError as error:
-                budget -= len(whole)
-                repaired = _with_escaped_apostrophes(whole, error) if budget > 0 else None
+                budget -= len(part)
+                repaired = _with_escaped_apostrophes(part, error) if budget > 0 else None
                 if repaired is None:
-                    raise _syntax_error(error, whole) from None
-                whole = repaired
+                    raise _syntax_error(error, part).below(first_line) from None
+                part = repaired
+            except YamlError as error:
+                raise error.below(first_line) from None
+        documents += [(document.below(first_line), inline) for document, inline in found] if first_line else found
         if len(documents) > limits.documents:
             raise YamlError(f"more than {limits.documents} documents", documents[-1][0].line, 1, "yaml-limit")
     return documents
@@ -148,23 +159,29 @@ def _stream(content: bytes, limits: Limits, *, strict: bool) -> list[tuple[Loade
 
 _RETRIED_BYTES: Final = 32 * 2**20
 """How many bytes may be parsed again because of `\\'` in them."""
+_DASHES: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
 
 
-def _by_document(content: bytes) -> list[bytes]:
-    """The documents of a stream as streams of their own, each behind so many empty lines that lines keep their number.
+def _pieces(content: bytes) -> list[tuple[int, bytes]]:
+    """The stream, or its documents apart where one needs a closer look; each with the number of lines before it.
 
     A line that begins with `---` and white space starts a document wherever it stands.
     """
-    starts = [0, *(match.start() for match in _DASHES.finditer(content)), len(content)]
+    if not _needs_a_closer_look(content):
+        return [(0, content)]
+    starts = [0, *(match.start() for match in _DASHES.finditer(content) if match.start()), len(content)]
     lines = 0
     pieces = []
     for start, end in itertools.pairwise(starts):
-        pieces.append(b"\n" * lines + content[start:end])
+        pieces.append((lines, content[start:end]))
         lines += content.count(b"\n", start, end)
     return pieces
 
 
-_DASHES: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
+def _needs_a_closer_look(content: bytes) -> bool:
+    return b"\\'" in content or b"\\/" in content or _BARE_TAG.search(content) is not None
+
+
 _DOUBLE_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ESCAPED_APOSTROPHE: Final = re.compile(r"((?<!\\)(?:\\\\)*)\\'")
 
@@ -288,7 +305,7 @@ _TIMESTAMP: Final = re.compile(
 _ESCAPED_SLASH: Final = re.compile(r"(?<!\\)\\(?:\\\\)*/")
 
 # The tag `!` alone, before an anchor or behind one.
-_BARE_TAG: Final = re.compile(rb"(?:^|[\s\[{,:?-])!(?=[\s,\]}]|$)")
+_BARE_TAG: Final = re.compile(rb"!(?<![^\s\[{,:?-]!)(?=[\s,\]}]|\Z)")
 _BARE_TAGGED: Final = re.compile(r"(?:&\S+\s+)?!(?=[\s,\]}]|$)")
 
 
@@ -310,7 +327,7 @@ class _Builder:
 
     def __init__(self, content: bytes, limits: Limits, *, strict: bool) -> None:
         self.next_event: Callable[[], Any] = CParser(content).get_event
-        if b"\\/" in content or _BARE_TAG.search(content):
+        if _needs_a_closer_look(content):
             self.next_event = _as_go_scans(self.next_event, content)
         self.limits = limits
         self.strict = strict

@@ -42,6 +42,8 @@ def needs_quotes(text: str) -> bool:
 
 def has_hidden(text: str) -> bool:
     """Whether the text holds characters, other than line feeds and tabs, that only an escape can show or write."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return False
     return _HIDDEN.search(text) is not None
 
 
