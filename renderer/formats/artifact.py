@@ -128,19 +128,28 @@ def read_descriptor(fields: Fields) -> Descriptor:
         media_type=fields.text("mediaType"),
         digest=fields.parsed("digest", Digest.parse),
         size=size,
-        annotations=fields.text_map("annotations"),
+        annotations=fields.text_map("annotations") if "annotations" in fields else {},
         artifact_type=fields.optional_text("artifactType"),
     )
 
 
-def parse_index(content: bytes, where: Where) -> tuple[IndexEntry, ...]:
-    """The entries of an image index or of `index.json`. Raises BundleRefusedError (`bundle-malformed`)."""
+def parse_index(
+    content: bytes, where: Where, wanted: Callable[[Fields], bool] = lambda _: True
+) -> tuple[IndexEntry, ...]:
+    """The entries of an image index or of `index.json`; `wanted` picks those that are worth reading.
+
+    Raises BundleRefusedError (`bundle-malformed`).
+    """
 
     def read(document: Fields) -> tuple[IndexEntry, ...]:
         entries = document.children("manifests")
         if len(entries) > _ENTRY_LIMIT:
             raise FieldError(document.at("manifests"), f"more than {_ENTRY_LIMIT} manifests")
-        return tuple(IndexEntry(descriptor=read_descriptor(entry), platform=_platform(entry)) for entry in entries)
+        return tuple(
+            IndexEntry(descriptor=read_descriptor(entry), platform=_platform(entry))
+            for entry in entries
+            if wanted(entry)
+        )
 
     return _read(content, INDEX_LIMIT, where, read)
 
@@ -188,7 +197,7 @@ def find_bundle(index: bytes, location: str) -> Descriptor:
     Raises BundleRefusedError: `bundle-malformed`, `bundle-not-found`, `bundle-ambiguous`.
     """
     where = Where(file=location, subject="index.json")
-    found = [entry for entry in parse_index(index, where) if entry.descriptor.artifact_type == BUNDLE_TYPE]
+    found = parse_index(index, where, lambda entry: entry.content.get("artifactType") == BUNDLE_TYPE)
     if len(found) == 1:
         return found[0].descriptor
     if not found:
@@ -217,8 +226,9 @@ def find_bundle(index: bytes, location: str) -> Descriptor:
 def find_signatures(index: bytes, manifest: Digest, location: str) -> tuple[Descriptor, ...]:
     """The signature manifests that `index.json` lists for `manifest`, by cosign's tag. Raises BundleRefusedError."""
     tag = signature_tag(manifest)
-    entries = parse_index(index, Where(file=location, subject="index.json"))
-    return tuple(entry.descriptor for entry in entries if entry.name == tag)
+    where = Where(file=location, subject="index.json")
+    entries = parse_index(index, where, lambda entry: entry.mapping("annotations").get(REF_NAME) == tag)
+    return tuple(entry.descriptor for entry in entries)
 
 
 def read_signatures(index: bytes, manifest: Digest, read: ReadBlob, location: str) -> tuple[StoredSignature, ...]:

@@ -316,17 +316,20 @@ def _is_role(value: Json) -> bool:
 def _notes(metadata: Fields, place: Where) -> tuple[Finding, ...]:
     """What KubeSphere would run besides the chart, and a render cannot show."""
     annotations = metadata.content.get("annotations")
-    hooks = sorted(key for key in annotations if key.startswith(_HOOK_IMAGE)) if isinstance(annotations, dict) else []
-    return tuple(
+    if not isinstance(annotations, dict):
+        return ()
+    hooks = {key: annotations[key] for key in sorted(annotations) if key.startswith(_HOOK_IMAGE)}
+    if not hooks:
+        return ()
+    return (
         Finding(
             code="executor-hook",
-            message=f"KubeSphere's installer runs the image of `{key}` around this chart; a render does not",
-            where=replace(place, path=spell_path(("annotations", key))),
+            message="KubeSphere's installer runs an image of this package before Helm; a render does not",
+            where=replace(place, path="annotations"),
             severity=Severity.NOTE,
-            got=f"`{annotations[key]}`" if isinstance(annotations, dict) else None,
+            explanation=tuple(f"`{key}: {image}`" for key, image in hooks.items()),
             hint="run it by hand where its effect is needed, or put that effect into a component",
-        )
-        for key in hooks
+        ),
     )
 
 
