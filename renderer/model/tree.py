@@ -52,8 +52,7 @@ class FileTree:
                 raise ValueError(f"`{path}` is written twice")
             seen[path] = content
         ordered = dict(sorted(seen.items()))
-        directories = {path[:index] for path in ordered for index, char in enumerate(path) if char == "/"}
-        both = directories & ordered.keys()
+        both = _directories(ordered) & ordered.keys()
         if both:
             raise ValueError(f"`{min(both)}` is a file and a directory")
         return cls(ordered)
@@ -87,3 +86,13 @@ class FileTree:
         for path, content in self.files.items():
             whole.update(f"{hashlib.sha256(content).hexdigest()}  {path}\n".encode())
         return Digest("sha256", whole.hexdigest())
+
+
+def _directories(paths: Iterable[str]) -> set[str]:
+    """Every directory that one of `paths` lies in, however deep."""
+    directories: set[str] = set()
+    for parent in {path.rpartition("/")[0] for path in paths}:
+        while parent and parent not in directories:
+            directories.add(parent)
+            parent = parent.rpartition("/")[0]  # noqa: PLW2901 - upwards
+    return directories
