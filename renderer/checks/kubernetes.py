@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -181,14 +182,22 @@ def _label_faults(content: Mapping[str, Json], path: tuple[str, ...]) -> Iterato
     for section in ("labels", "annotations"):
         for key, value in mapping(content, section).items():
             where = (*path, section, key)
-            found = _QUALIFIED.match(key)
-            prefix = found["prefix"] if found else None
-            if found is None or (prefix and (_SUBDOMAIN.match(prefix) is None or len(prefix) > _NAME_LIMIT)):
+            if not _is_qualified(key):
                 yield where, f"has the key `{key}` in its {section}, which is no qualified name"
             elif not isinstance(value, str):
                 yield where, f"has a value in its {section} that is not a string"
             elif section == "labels" and _LABEL_VALUE.match(value) is None:
                 yield where, f"has the label value `{value}`: at most 63 letters, digits, `-`, `_` and `.`"
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_qualified(key: str) -> bool:
+    """True for `name` and `prefix/name` as labels and annotations have them (k8s.io/apimachinery IsQualifiedName)."""
+    found = _QUALIFIED.match(key)
+    prefix = found["prefix"] if found else None
+    return found is not None and (
+        prefix is None or (_SUBDOMAIN.match(prefix) is not None and len(prefix) <= _NAME_LIMIT)
+    )
 
 
 def sizes(composed: Composed) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from renderer.formats.manifests import UnwritableError, YamlError, dump_manifest
 from renderer.formats.templates import TemplateError, render_template
 from renderer.model.fields import Json
 
-TEMPLATES_HINT = "correct the file in the site's templates, or remove it there to use the one that is shipped"
+TEMPLATES_HINT = "correct it in the directory that `spec.templates` names, or remove it there to use the shipped one"
 
 
 def render_named(name: str, values: Mapping[str, Json], templates: Mapping[str, str]) -> str:
@@ -23,7 +23,7 @@ def render_named(name: str, values: Mapping[str, Json], templates: Mapping[str, 
     try:
         return render_template(templates[name], values, name=name, includes=templates)
     except TemplateError as error:
-        raise unusable(name, str(error)) from error
+        raise unusable(error.name, error.message, line=error.line) from error
 
 
 def render_objects(name: str, values: Mapping[str, Json], templates: Mapping[str, str]) -> bytes:
@@ -41,13 +41,13 @@ def render_objects(name: str, values: Mapping[str, Json], templates: Mapping[str
         raise unusable(name, f"its text is not Kubernetes YAML: {error}") from error
 
 
-def unusable(name: str, reason: str) -> InputError:
-    """The error for a template that cannot be used."""
+def unusable(name: str, reason: str, *, line: int | None = None) -> InputError:
+    """The error for a template that cannot be used. `line` counts from 1."""
     return InputError(
         Finding(
             code="template-failed",
             message=f"the template `{name}` cannot be used: {reason}",
-            where=Where(subject=f"template {name}"),
+            where=Where(file=name, line=line),
             hint=TEMPLATES_HINT,
         )
     )
