@@ -71,3 +71,16 @@ _INDENTED = st.tuples(_PLAIN | _QUOTED | _SINGLE, _VALUES).map(lambda pair: f"{p
 _ORDERLY = st.lists(_INDENTED, min_size=1, max_size=4).map("\n".join)
 yaml_texts = st.tuples(_ANCHORS, _DISTINCT | _ORDERLY | _ORDERLY).map("".join)
 """Text that looks like YAML and often is."""
+
+
+def same_json(one: object, other: object) -> bool:
+    """Whether two values are the same JSON: numbers by value as a float has it, booleans are no numbers."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_json(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return float(one) == float(other)
+    return type(one) is type(other) and one == other
