@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from renderer.errors import InputError
+from renderer.errors import Finding, InputError, Where
 from renderer.formats.documents import Document, Path
 from renderer.formats.manifests import Limits, YamlError, load_values
 from renderer.model.fields import FieldError, Json, kind_of
@@ -94,11 +94,13 @@ class NamedFiles:
         try:
             value = load_values(content, limits=_VALUES, strict_keys=True)
         except YamlError as error:
-            raise FieldError(
-                at,
-                f"`{path}` cannot be read: line {error.line}, column {error.column}: {error.message}",
+            finding = Finding(
                 code=error.code,
-            ) from error
+                message=error.message,
+                where=Where(file=path, line=error.line, column=error.column),
+                explanation=(f"named by {self.document.where(at)}",),
+            )
+            raise InputError(finding) from error
         if not isinstance(value, dict):
             raise FieldError(
                 at, f"`{path}` must hold a mapping", code="wrong-type", expected="a mapping", got=kind_of(value)

@@ -144,13 +144,13 @@ def _with_contents(value: Json, path: Path, contents: Mapping[Path, Json]) -> Js
 
 def _drop_repeated(reading: Reading, against_schema: tuple[Finding, ...]) -> None:
     """Put the violations of the schema first, and drop what the readers said again about the same fields."""
-    missing = any(finding.code == "missing-field" for finding in against_schema)
+    lacking = {finding.where.path or "" for finding in against_schema if finding.code == "missing-field"}
     wrong = {finding.where.path or "" for finding in against_schema if finding.code in {"wrong-type", "invalid-value"}}
 
     def repeated(finding: Finding) -> bool:
         path = finding.where.path or ""
-        if finding.code == "missing-field":
-            return missing or bool(wrong)
+        if finding.code == "missing-field" or path in lacking:
+            return bool(against_schema)
         return any(path == known or path.startswith((f"{known}.", f"{known}[")) for known in wrong)
 
     kept = [finding for finding in reading.faults.findings if not repeated(finding)]
