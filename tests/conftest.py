@@ -7,16 +7,19 @@ is not on PATH.
 
 from __future__ import annotations
 
+import io
 import os
 import runpy
 import shutil
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 _TOOLS = Path(__file__).parent / "tools"
+_CHARTS = Path(__file__).parent / "data" / "charts"
 _HOW = "pip install --no-deps --require-hashes -r tests/tools/requirements.txt"
 
 
@@ -75,3 +78,25 @@ def real_charts() -> tuple[Path, ...]:
         # Never a failure: the charts are other projects' work and not part of what CI installs.
         pytest.skip("set SITEWRIGHT_CHARTS to a directory of chart archives to run this over real charts")
     return tuple(sorted(Path(directory).glob("*.tgz")))
+
+
+@pytest.fixture(scope="session")
+def pack_chart() -> Callable[[str | Mapping[str, str]], bytes]:
+    """`pack_chart("umbrella")`: a chart of tests/data/charts as archive; or one of files: path in the chart -> text."""
+
+    def pack(chart: str | Mapping[str, str]) -> bytes:
+        if isinstance(chart, str):
+            root = _CHARTS / chart
+            files = {file.relative_to(root).as_posix(): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+        else:
+            files = {path: text.encode() for path, text in chart.items()}
+            files.setdefault("Chart.yaml", b"apiVersion: v2\nname: small\nversion: 0.1.0\n")
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
+            for path, content in sorted(files.items()):
+                member = tarfile.TarInfo(f"top/{path}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        return buffer.getvalue()
+
+    return pack

@@ -237,11 +237,12 @@ def _finding(draft: _Draft) -> Finding:
     """One finding for all open fields of an object, with the lines that settle them. Never shows a value."""
     value, *others = draft.unsettled
     more = f" and {len(others)} more field{'s' if len(others) > 1 else ''}" if others else ""
-    what = f"`{value.path}`{more}" if value.path else "the object itself"
     bundles = [one for one in draft.unsettled if one.kind is GeneratedKind.CA_BUNDLE]
     return Finding(
         code="generated-value",
-        message=f"the chart invents {what} of `{value.object}` at every render",
+        message=f"the chart invents `{value.path}`{more} of `{value.object}` at every render"
+        if value.path
+        else f"the chart yields `{value.object}` in some renders only",
         where=Where(
             file=value.source,
             subject=f"extension {value.component.replace('/', ', ', 1)}, {value.object}",

@@ -49,7 +49,7 @@ _FUNCTIONS: Final = {
     "getHostByName": UseKind.LOOKUP,
 }
 _ANY = re.compile(rf"\b(?:{'|'.join(sorted(_FUNCTIONS))})\b|\.Capabilities\b")
-_ACTION = re.compile(r"\{\{(?!-?\s*/\*)(.*?)\}\}", re.DOTALL)
+_COMMENT = re.compile(r"\{\{-?\s*/\*")
 _TEXT = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
 _WORD = re.compile(r"(?<![.$\w])[A-Za-z_]\w*")
 _HELM_VERSION = re.compile(r"\.Capabilities(?:\.HelmVersion\b|(?![.\w]))")
@@ -65,11 +65,24 @@ def scan_templates(files: Mapping[str, str]) -> tuple[TemplateUse, ...]:
     for path, source in sorted(files.items()):
         if not _ANY.search(source):
             continue
-        for action in _ACTION.finditer(source):
-            line = source.count("\n", 0, action.start()) + 1
-            for function, kind in _calls(action[1]):
+        for action, start in _actions(source):
+            for function, kind in _calls(action) if _ANY.search(action) else ():
+                line = source.count("\n", 0, start) + 1
                 uses[TemplateUse(path=path, line=line, function=function, kind=kind)] = None
     return tuple(uses)
+
+
+def _actions(source: str) -> Iterator[tuple[str, int]]:
+    """What stands between `{{` and `}}`, comments left out, and where each begins."""
+    start = source.find("{{")
+    while start >= 0:
+        comment = _COMMENT.match(source, start)
+        end = source.find("*/" if comment else "}}", start + 2)
+        if end < 0:
+            return
+        if not comment:
+            yield source[start + 2 : end], start
+        start = source.find("{{", end)
 
 
 def _calls(action: str) -> Iterator[tuple[str, UseKind]]:

@@ -1,0 +1,182 @@
+"""Finding what charts invent: calls in templates, and two renders side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from renderer.errors import Severity
+from renderer.model.fields import Json, read_path, spell_path
+from renderer.model.generated import GeneratedKind, GeneratedValue
+from renderer.model.manifest import HookPhase, Manifest, Origin
+from renderer.model.rendering import Inflated
+from renderer.stages.generated import UseKind, differences, may_invent, scan_templates, template_findings
+
+ORIGIN = Origin(extension="demo", component="web", source="web/templates/a.yaml")
+
+
+def inflated(*bodies: dict[str, Json], origin: Origin = ORIGIN) -> Inflated:
+    return Inflated(manifests=tuple(Manifest.of(body, origin) for body in bodies))
+
+
+def body(kind: str, name: str = "a", api: str = "v1", **fields: Json) -> dict[str, Json]:
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name}, **fields}
+
+
+def found(first: Inflated, second: Inflated) -> list[tuple[str, str, str]]:
+    return [(value.kind.value, str(value.object), value.path) for value in differences(first, second)]
+
+
+def calls(text: str) -> list[tuple[str, str]]:
+    return [(use.function, use.kind.value) for use in scan_templates({"t": text})]
+
+
+class TestScan:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("{{ randAlphaNum 5 }}", [("randAlphaNum", "random")]),
+            ('{{- $ca := genCA "x" 365 -}}', [("genCA", "random")]),
+            ("{{ now | htmlDate }}", [("now", "clock"), ("htmlDate", "clock")]),
+            ('{{ range (lookup "v1" "Node" "" "").items }}{{ end }}', [("lookup", "lookup")]),
+            ("{{ keys .Values.a | first }}", [("keys", "order")]),
+            ("{{ .Capabilities.HelmVersion.Version }}", [(".Capabilities.HelmVersion", "helm-version")]),
+            ("{{ toYaml $.Capabilities }}", [(".Capabilities.HelmVersion", "helm-version")]),
+            ("{{ if empty .Values.x }}\n{{ uuidv4\n| quote }}{{ end }}", [("uuidv4", "random")]),
+        ],
+    )
+    def test_finds_calls(self, text: str, expected: list[tuple[str, str]]) -> None:
+        assert calls(text) == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "randAlphaNum 5, now and lookup are words here",
+            "{{/* randAlphaNum */}}{{- /* lookup */ -}}",
+            "{{ .Values.now }}{{ .date }}{{ $values }}{{ $.keys }}",
+            '{{ include "lookup now" . }}{{ `genCA` }}',
+            "{{ keys .Values.a | sortAlpha | first }}",
+            "{{ .Capabilities.KubeVersion }}{{ .Capabilities.APIVersions.Has `x` }}",
+            "{{ derivePassword 1 `long` `x` `y` `z` }}{{ nowhere }}",
+        ],
+    )
+    def test_is_not_misled(self, text: str) -> None:
+        assert calls(text) == []
+
+    def test_names_template_and_line_in_path_order(self) -> None:
+        uses = scan_templates({"b": "{{ now }}", "a": "\n\n{{ now }}{{ now }}\n{{ randInt 1 2 }}"})
+        assert [(use.path, use.line) for use in uses] == [("a", 3), ("a", 4), ("b", 1)]
+
+    def test_decides_who_is_rendered_twice(self) -> None:
+        assert may_invent(scan_templates({"a": "{{ uuidv4 }}"}))
+        assert may_invent(scan_templates({"values.yaml": "text: '{{ now }}'"})), "for `tpl`"
+        assert not may_invent(scan_templates({"a": "{{ lookup `v1` `Node` `` `` }}{{ .Capabilities.HelmVersion }}"}))
+
+    def test_tells_reviewers_of_lookup_and_of_the_version_of_helm(self) -> None:
+        uses = scan_templates({"a": "{{ lookup `v1` `Node` `` `` }}\n{{ .Capabilities.HelmVersion }}{{ uuidv4 }}"})
+        lookup, version = template_findings(uses, "demo", "web")
+        assert (lookup.code, lookup.severity) == ("chart-uses-lookup", Severity.NOTE)
+        assert (lookup.where.file, lookup.where.line, lookup.where.subject) == ("a", 1, "extension demo, web")
+        assert (version.code, version.severity) == ("chart-prints-helm-version", Severity.WARNING)
+        assert (version.where.file, version.where.line) == ("a", 2)
+        assert {use.kind for use in uses} == {UseKind.LOOKUP, UseKind.HELM_VERSION, UseKind.RANDOM}
+
+
+class TestDifferences:
+    def test_of_equal_renders_are_none(self) -> None:
+        assert differences(inflated(body("Secret", data={"a": "x"})), inflated(body("Secret", data={"a": "x"}))) == ()
+
+    def test_say_component_template_object_field_and_kind(self) -> None:
+        (value,) = differences(inflated(body("Secret", data={"a": "x"})), inflated(body("Secret", data={"a": "y"})))
+        assert value == GeneratedValue(
+            component="demo/web",
+            object=Manifest.of(body("Secret"), ORIGIN).id,
+            path="data.a",
+            kind=GeneratedKind.SECRET,
+            source="web/templates/a.yaml",
+        )
+
+    def test_know_what_a_field_is_for(self) -> None:
+        def webhook(ca: str) -> dict[str, Json]:
+            hooks: Json = [{"clientConfig": {"url": "x"}}, {"clientConfig": {"caBundle": ca}}]
+            return body("ValidatingWebhookConfiguration", api="admissionregistration.k8s.io/v1", webhooks=hooks)
+
+        def deployment(text: str) -> dict[str, Json]:
+            notes: Json = {"checksum/secret": text, "config-hash": text, "rollme": text}
+            return body("Deployment", api="apps/v1", spec={"template": {"metadata": {"annotations": notes}}})
+
+        def repository(ca: str) -> dict[str, Json]:
+            return body("Repository", api="kubesphere.io/v1alpha1", spec={"caBundle": ca})
+
+        first, second = (
+            inflated(webhook(x), deployment(x), repository(x), body("Secret", stringData={"tls.key": x}))
+            for x in ("x", "y")
+        )
+        assert found(first, second) == [
+            ("secret", "Secret a", 'stringData["tls.key"]'),
+            ("ca-bundle", "ValidatingWebhookConfiguration a", "webhooks[1].clientConfig.caBundle"),
+            ("checksum", "Deployment a", "spec.template.metadata.annotations.config-hash"),
+            ("other", "Deployment a", "spec.template.metadata.annotations.rollme"),
+            ("checksum", "Deployment a", 'spec.template.metadata.annotations["checksum/secret"]'),
+            ("ca-bundle", "Repository.kubesphere.io a", "spec.caBundle"),
+        ]
+
+    def test_point_at_the_lines_of_a_text(self) -> None:
+        first, second = (
+            inflated(body("ConfigMap", data={"app.yaml": f"a: 1\ntoken: {x}\nb: 2\n"})) for x in ("x", "y")
+        )
+        assert found(first, second) == [("other", "ConfigMap a", 'data["app.yaml"]#2')]
+
+    def test_point_at_the_whole_text_when_it_is_another(self) -> None:
+        first, second = (inflated(body("ConfigMap", data={"a": "line\n" * n})) for n in (2, 3))
+        assert found(first, second) == [("other", "ConfigMap a", "data.a")]
+
+    def test_match_objects_whose_name_is_invented(self) -> None:
+        def job(name: str, text: str = "x") -> dict[str, Json]:
+            return {**body("Job", name, "batch/v1"), "spec": {"label": name, "text": text}}
+
+        first = inflated(job("setup-a8x1b"), job("fixed"))
+        second = inflated(job("fixed"), job("setup-a9p7c", "y"))
+        assert found(first, second) == [("name", "Job setup-*", "metadata.name"), ("other", "Job setup-*", "spec.text")]
+        (value, _) = differences(first, second)
+        assert value.stable_name == "setup"
+
+    def test_do_not_match_objects_of_other_templates_or_kinds(self) -> None:
+        other = replace(ORIGIN, source="web/templates/b.yaml", hook=HookPhase.AFTER)
+        first = inflated(body("Job", "setup-a", "batch/v1"))
+        second = inflated(body("Job", "setup-b", "batch/v1"), origin=other)
+        assert found(first, second) == [("other", "Job setup-a", ""), ("other", "Job setup-b", "")]
+
+    def test_show_fields_and_types_that_come_and_go(self) -> None:
+        first = inflated(body("ConfigMap", data={"a": "1", "b": "2"}, list=[1, 2], flag=True))
+        second = inflated(body("ConfigMap", data={"a": "1", "c": "3"}, list=[1], flag=1))
+        assert [path for _, _, path in found(first, second)] == ["data.b", "data.c", "flag", "list"]
+
+    def test_come_sorted_whatever_the_order_of_objects(self) -> None:
+        bodies = [(body("Secret", name, data={"x": "1"}), body("Secret", name, data={"x": "2"})) for name in "cab"]
+        one = differences(inflated(*[a for a, _ in bodies]), inflated(*[b for _, b in bodies]))
+        other = differences(inflated(*[b for _, b in bodies[::-1]]), inflated(*[a for a, _ in bodies[::-1]]))
+        assert one == other
+        assert [value.object.name for value in one] == ["a", "b", "c"]
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "steps",
+        [
+            (),
+            ("a",),
+            ("spec", "bundles", 0, "a.b/c", "x-y_z"),
+            ("data", 'a"b', 12, 3),
+            ("", "[0]", "a b"),
+            ("0", 0, "1"),
+        ],
+    )
+    def test_can_be_read_back(self, steps: tuple[str | int, ...]) -> None:
+        assert read_path(spell_path(steps)) == steps
+
+    @pytest.mark.parametrize("text", ["a b", "a[", "a[x]", 'a["x', "a..b"])
+    def test_refuse_what_is_none(self, text: str) -> None:
+        with pytest.raises(ValueError, match="is not the path of a field"):
+            read_path(text)
