@@ -41,7 +41,7 @@ def message_of(error: BaseException, values: Mapping[str, Json]) -> str:
     if missing is None:
         return text
     wanted = missing[1] or missing[2]
-    near = difflib.get_close_matches(wanted, sorted(set(_keys(values, 0))), n=3)
+    near = difflib.get_close_matches(wanted, sorted(set(_keys(values, 0)) - {wanted}), n=3)
     did_you_mean = f"; did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else ""
     return f"`{wanted}` is not defined{did_you_mean}"
 

@@ -23,7 +23,6 @@ _CLUSTER_BINDING: Final = ("rbac.authorization.k8s.io", "ClusterRoleBinding")
 
 SYNC_OPTIONS: Final = "argocd.argoproj.io/sync-options"
 FLUX_PRUNE: Final = "kustomize.toolkit.fluxcd.io/prune"
-_HELM_POLICY: Final = "helm.sh/resource-policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +96,10 @@ def _unknown_scope(manifest: Manifest) -> Finding:
 def _protected(manifest: Manifest) -> Manifest:
     """The object with the pair of annotations that keeps both agents from pruning it, where that would destroy.
 
-    `helm.sh/resource-policy: keep` asks for the same; neither agent reads it. Never `Prune=confirm`: Argo CD then
-    holds back every later commit.
+    Never `Prune=confirm`: Argo CD then holds back every later commit.
     """
     annotations = manifest.annotations
-    if (manifest.id.group, manifest.id.kind) not in _KEPT and annotations.get(_HELM_POLICY) != "keep":
+    if (manifest.id.group, manifest.id.kind) not in _KEPT:
         return manifest
     options = [option.strip() for option in str(annotations.get(SYNC_OPTIONS) or "").split(",")]
     kept = [option for option in options if option and not option.startswith("Prune=")]
