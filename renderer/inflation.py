@@ -20,7 +20,7 @@ from renderer.stages.chart.plan import chart_request
 from renderer.stages.chart.reading import read_chart
 from renderer.stages.generated import differences, may_invent, scan_templates, template_findings
 from renderer.stages.layout import ManifestTexts
-from renderer.stages.template import inflate_files, template_context
+from renderer.stages.template import render_files, template_context
 from renderer.stages.values import components_on, layer, layers_of
 
 T = TypeVar("T")
@@ -87,7 +87,8 @@ def _part(site: Site, extension: Extension, component: Component, tools: Tools, 
 
     def make() -> Inflated:
         if request is None:
-            return inflate_files(component, extension.name, archive, values, context)
+            text = render_files(component, extension.name, archive, values, context)
+            return read_chart(text, extension.name, component)
         with _named(extension, component):
             return read_chart(tools.engine.inflate(request), extension.name, component)
 
