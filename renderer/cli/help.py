@@ -10,9 +10,7 @@ from renderer.cli.spec import Command
 def overview(command: Command, program: str, width: int) -> str:
     """What `sitewright --help` and `sitewright bundle --help` print."""
     column = max(len(one.name) for one in command.commands) + 4
-    lines = [f"usage: {program} COMMAND …", "", command.summary]
-    if command.description:
-        lines += ["", command.description]
+    lines = [f"usage: {program} COMMAND …", "", described(command, width)]
     lines += ["", "commands:"]
     for one in command.commands:
         text = textwrap.wrap(one.summary, width - column)
@@ -20,6 +18,11 @@ def overview(command: Command, program: str, width: int) -> str:
         lines += (" " * column + line for line in text[1:])
     lines += ["", f"`{program} COMMAND --help` explains one command, with examples."]
     return "\n".join(lines + _examples(command))
+
+
+def described(command: Command, width: int) -> str:
+    """Summary and description, each a paragraph."""
+    return "\n\n".join(textwrap.fill(text, width - 2) for text in (command.summary, command.description) if text)
 
 
 def command_epilog(command: Command) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 from renderer import __version__
 from renderer.cli.console import Console
-from renderer.cli.help import command_epilog, overview
+from renderer.cli.help import command_epilog, described, overview
 from renderer.cli.spec import Argument, Command, values_of
 from renderer.cli.suggestion import misplaced_option, unknown_command, usage
 from renderer.cli.verbs.every import SITEWRIGHT
@@ -98,7 +98,7 @@ def parser_of(command: Command, program: str, width: int) -> argparse.ArgumentPa
 
     parser = _Parser(
         prog=program,
-        description=f"{command.summary}\n\n{command.description}".rstrip(),
+        description=described(command, width),
         epilog=command_epilog(command),
         formatter_class=formatter,
         allow_abbrev=False,

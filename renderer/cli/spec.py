@@ -47,6 +47,14 @@ class Options:
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
 
+    def __contains__(self, name: object) -> bool:
+        """True when the command declares an argument of this name."""
+        return name in self._values
+
+    def given(self, name: str) -> bool:
+        """True when the argument has a value, or the switch is on."""
+        return bool(self._values[name])
+
     def text(self, name: str) -> str:
         """The value of an argument that is always there (required, or with a default)."""
         return cast("str", self._values[name])

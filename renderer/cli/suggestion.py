@@ -61,3 +61,18 @@ def usage(program: str, complaint: str, options: Iterable[str]) -> UsageError:
             hint=f"did you mean `{near}`?" if near else f"{program} --help",
         )
     )
+
+
+def unknown_value(what: str, typed: str, known: Iterable[str]) -> UsageError:
+    """A value that must be one of a few, and is none of them."""
+    names = list(known)
+    near = closest(typed, names)
+    return UsageError(
+        Finding(
+            code=f"unknown-{what}",
+            message=f"there is no {what} `{typed}`",
+            where=Where(subject="command line"),
+            expected=", ".join(f"`{name}`" for name in names),
+            hint=f"did you mean `{near}`?" if near else f"sitewright {what}",
+        )
+    )

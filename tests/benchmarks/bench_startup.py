@@ -17,7 +17,7 @@ def seconds(*arguments: str) -> float:
 
 
 def main() -> int:
-    commands = {"python -c pass": ("-c", "pass")}
+    commands: dict[str, tuple[str, ...]] = {"python -c pass": ("-c", "pass")}
     commands |= {f"sitewright {option}": ("-m", "renderer", option) for option in LIMITS}
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(ROUNDS):  # interleaved, so that other load meets all of them

@@ -11,15 +11,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from renderer.adapters.git.command import GitFailedError
 from renderer.adapters.git.places import Place, open_clone, open_local, push_target
+from renderer.adapters.git.reading import listing, not_plain, read_tree
 from renderer.adapters.git.remote_side import RemoteSide, advice, takes_no_options
 from renderer.errors import Finding, InputError, RemoteError, Where
-from renderer.formats.git_objects import Edit, Entry, Signature, compare, import_stream, read_batch, read_listing
+from renderer.formats.git_objects import Edit, Signature, compare, import_stream, read_listing
 from renderer.formats.git_remote import check_branch, read_remote
 from renderer.model.owned_root import foreign_files, refuse, separate_roots
 from renderer.model.tree import FileTree
@@ -76,17 +77,7 @@ class GitStore:
         """The tree below `root` in the newest commit of the branch. Raises InputError, RemoteError."""
         (root,) = separate_roots([root])
         place = self._place()
-        entries = _listing(place, [root])
-        odd = sorted(path for path, entry in entries.items() if entry.kind != "blob" or entry.mode == "120000")
-        if odd:
-            raise InputError(_not_plain(self.location, odd[0]))
-        names = sorted({entry.id for entry in entries.values()})
-        batch = place.git.run("cat-file", "--batch", data="".join(f"{name}\n" for name in names).encode()).output
-        contents = read_batch(batch)
-        try:
-            return FileTree.of((path, contents[entry.id]) for path, entry in entries.items()).below(root)
-        except ValueError as error:
-            raise InputError(_not_plain(self.location, str(error))) from error
+        return FileTree({}) if place.tip is None else read_tree(place.git, place.tip, root, self.location)
 
     def publish(self, trees: Mapping[str, FileTree], message: str, author: Author) -> Published:
         """Replace each root by its tree in one commit, or none when nothing differs. Raises InputError, RemoteError."""
@@ -136,7 +127,7 @@ class GitStore:
         return self._clones
 
     def _edit(self, place: Place, roots: Sequence[str], trees: Mapping[str, FileTree]) -> Edit:
-        entries = _listing(place, roots)
+        entries = listing(place.git, place.tip, roots)
         _refuse_blocked(place, roots, self.location)
         hint = "move these files away, or give the site another directory with spec.gitops.path"
         refuse([finding for root in roots for finding in foreign_files(root, _below(entries, root), hint)])
@@ -184,14 +175,7 @@ class GitStore:
         return True, advice(said, topic, self._branch, opened=opened)
 
 
-def _listing(place: Place, roots: Sequence[str]) -> dict[str, Entry]:
-    """All that the newest commit has below `roots`."""
-    if place.tip is None:
-        return {}
-    return read_listing(place.git.run("ls-tree", "-r", "-z", "--full-tree", place.tip, "--", *roots).output)
-
-
-def _below(entries: Mapping[str, Entry], root: str) -> list[str]:
+def _below(entries: Iterable[str], root: str) -> list[str]:
     """The paths below `root`, relative to it; a file in the place of the root itself counts as `.`."""
     return [path[len(root) + 1 :] or "." for path in entries if path == root or path.startswith(f"{root}/")]
 
@@ -206,7 +190,7 @@ def _refuse_blocked(place: Place, roots: Sequence[str], location: str) -> None:
     entries = read_listing(place.git.run("ls-tree", "-z", "--full-tree", place.tip, "--", *above).output)
     blocking = [path for path, entry in entries.items() if entry.kind != "tree"]
     if blocking:
-        raise InputError(_not_plain(location, blocking[0]))
+        raise InputError(not_plain(location, blocking[0]))
 
 
 def _signature(author: Author) -> Signature:
@@ -280,16 +264,6 @@ def _push_needed(location: str) -> Finding:
         message=f"a commit for `{location}` has no place to stay unless it is pushed",
         where=Where(subject="--repo"),
         hint="add --push or --merge-request, or name a clone on this machine",
-    )
-
-
-def _not_plain(location: str, path: str) -> Finding:
-    return Finding(
-        code="link-in-output",
-        message=f"`{path}` in `{location}` is not what a rendered tree has there",
-        where=Where(file=path),
-        expected="directories and regular files",
-        hint="remove it from the branch in a commit of its own, then run the same command again",
     )
 
 

@@ -1,0 +1,54 @@
+"""Rendered trees as they were at some commit: what `sitewright diff --against REV` compares with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from renderer.adapters.git.command import Git, GitFailedError
+from renderer.adapters.git.reading import read_tree
+from renderer.errors import Finding, InputError, Where
+from renderer.model.tree import FileTree
+from renderer.ports import Author, Published
+
+
+def repository_around(path: Path) -> Path | None:
+    """The top of the git repository that `path` lies in, or None."""
+    path = path.absolute()
+    return next((place for place in (path, *path.parents) if (place / ".git").exists()), None)
+
+
+class GitRevision:
+    """A `TreeStore` that can only be read: one commit of a repository of this machine.
+
+    `revision` is anything that git can resolve to a commit: a branch, a tag, `HEAD~3`, an id. Raises InputError
+    (`revision-not-found`).
+    """
+
+    def __init__(self, repository: Path, revision: str) -> None:
+        self._git = Git(repository.absolute())
+        self._shown = f"{repository} ({revision})"
+        asked = f"{revision}^{{commit}}"
+        try:
+            self._commit = self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", asked).text
+        except GitFailedError as failure:
+            finding = Finding(
+                code="revision-not-found",
+                message=f"`{revision}` is neither a directory nor a commit of `{repository}`",
+                where=Where(subject="--against"),
+                hint=f"git -C {repository} log --oneline",
+            )
+            raise InputError(finding) from failure
+
+    @property
+    def location(self) -> str:
+        """The repository and the revision."""
+        return self._shown
+
+    def load(self, root: str) -> FileTree:
+        """The tree below `root` in that commit; empty when there is none. Raises InputError."""
+        return read_tree(self._git, self._commit, root, self._shown)
+
+    def publish(self, trees: Mapping[str, FileTree], message: str, author: Author) -> Published:
+        """Nothing can be published into the past."""
+        raise NotImplementedError

@@ -1,0 +1,218 @@
+"""Commands about sites: what a site owner types, in the order of the work."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from renderer.cli.spec import Argument, Command, Options
+from renderer.cli.verbs.arguments import ENGINE, PROFILE, PROFILES, TREE_PLACES
+from renderer.model.outcome import Outcome
+
+
+def _init(options: Options) -> Outcome:
+    from pathlib import Path
+
+    from renderer.adapters.files import WorkingTree
+    from renderer.adapters.layout import open_layout
+    from renderer.adapters.package_data import schema
+    from renderer.commands.init import init
+    from renderer.model.site import GitOpsAgent
+
+    directory = Path(options.optional("directory") or ".")
+    directory.mkdir(parents=True, exist_ok=True)
+    name = options.optional("name") or directory.absolute().name
+    files = WorkingTree(directory, lambda place: open_layout(place, str(place)))
+    return init(files, name=name, agent=GitOpsAgent(options.text("agent")), schemas=schema)
+
+
+def _validate(options: Options) -> Outcome:
+    from renderer.adapters.package_data import schema
+    from renderer.cli import wiring
+    from renderer.commands.validate import validate
+
+    profiles = options.texts("profile")
+    files = wiring.files_around(profiles[0])
+    with wiring.told_from_here(files) as told:
+        return told(validate(files, wiring.relative(files, profiles), schemas=schema, explain=options.flag("explain")))
+
+
+def _lock(options: Options) -> Outcome:
+    from renderer.cli import wiring
+    from renderer.commands.site.lock import lock
+
+    profiles = options.texts("profile")
+    files = wiring.files_around(profiles[0])
+    with wiring.told_from_here(files) as told:
+        space = wiring.workspace(files, options)
+        paths = wiring.relative(files, profiles)
+        return told(lock(space, paths, check=options.flag("check"), upgrade=options.texts("upgrade")))
+
+
+def _tree(options: Options) -> Outcome:
+    from renderer.cli import wiring
+    from renderer.commands.site.resolve import tree
+
+    files = wiring.files_around(options.text("profile"))
+    with wiring.told_from_here(files) as told:
+        return told(tree(wiring.workspace(files), files.relative(options.text("profile"))))
+
+
+def _why(options: Options) -> Outcome:
+    from renderer.cli import wiring
+    from renderer.commands.site.resolve import why
+
+    files = wiring.files_around(options.text("profile"))
+    with wiring.told_from_here(files) as told:
+        return told(why(wiring.workspace(files), files.relative(options.text("profile")), options.text("name")))
+
+
+def _render(options: Options) -> Outcome:
+    from renderer.cli import wiring
+    from renderer.commands.site.render import render_and_publish
+    from renderer.errors import Finding, UsageError, Where
+
+    profiles = options.texts("profile")
+    files = wiring.files_around(profiles[0])
+    store = wiring.store(options)
+    if store is None:
+        raise UsageError(
+            Finding(
+                code="usage",
+                message="the trees need a place to go: a directory or a git repository",
+                where=Where(subject="sitewright render"),
+                hint=f"sitewright render {' '.join(profiles)} --out build",
+            )
+        )
+    with wiring.told_from_here(files) as told:
+        space = wiring.workspace(files, options)
+        author = wiring.author(options, space.now)
+        return told(render_and_publish(space, wiring.relative(files, profiles), store=store, author=author))
+
+
+def _mirrors(options: Options) -> Outcome:
+    from dataclasses import replace
+    from pathlib import Path
+
+    from renderer.adapters.files import WorkingTree
+    from renderer.adapters.layout import open_layout
+    from renderer.cli import wiring
+    from renderer.commands.site.mirrors import mirrors
+
+    files = wiring.files_around(options.text("profile"))
+    with wiring.told_from_here(files) as told:
+        outcome, tree = mirrors(wiring.workspace(files), files.relative(options.text("profile")))
+    out = options.optional("out")
+    if out is None:
+        shown = [f"\n# {path}\n{content.decode(errors='replace').rstrip()}" for path, content in tree.items()]
+        return told(replace(outcome, text="\n".join([outcome.text, *shown])))
+    Path(out).mkdir(parents=True, exist_ok=True)
+    place = WorkingTree(Path(out), lambda path: open_layout(path, str(path)))
+    for path, content in tree.items():
+        place.write(path, content)
+    return told(outcome)
+
+
+INIT: Final = Command(
+    name="init",
+    summary="Make a working site repository: profile, trust policy, CI example.",
+    description="Files that are there already are kept; a profile is never replaced.",
+    arguments=(
+        Argument(names=("directory",), help="where to write (default: here)", takes="maybe", completes="directories"),
+        Argument(names=("--name",), help="name of the site (default: name of the directory)"),
+        Argument(names=("--agent",), help="who applies the tree", choices=("argocd", "flux"), default="argocd"),
+    ),
+    examples=("sitewright init branch-017", "sitewright init . --name branch-018 --agent flux"),
+    handler=_init,
+)
+VALIDATE: Final = Command(
+    name="validate",
+    summary="Check profiles and trust policies: every fault, with line and column.",
+    arguments=(
+        PROFILES,
+        Argument(names=("--explain",), help="show every key with the file and line that set it", takes="none"),
+    ),
+    examples=("sitewright validate profiles/*.yaml", "sitewright validate profiles/demo.yaml --explain"),
+    handler=_validate,
+)
+LOCK: Final = Command(
+    name="lock",
+    summary="Resolve what a site enables, verify its bundles, and write every version and digest to the lock.",
+    description=(
+        "Versions that are locked stay while they fit; --upgrade moves one extension and what it must. "
+        "The lock lies beside the profile (profiles/demo.lock.yaml). Commit it; review it like code."
+    ),
+    arguments=(
+        PROFILES,
+        Argument(names=("--check",), help="write nothing; end with 1 when the lock has drifted", takes="none"),
+        Argument(
+            names=("--upgrade",), help="move this extension to its newest version", takes="repeated", metavar="NAME"
+        ),
+        ENGINE,
+    ),
+    examples=(
+        "sitewright lock profiles/demo.yaml",
+        "sitewright lock profiles/demo.yaml --upgrade vector",
+        "sitewright lock profiles/*.yaml --check",
+    ),
+    handler=_lock,
+)
+TREE: Final = Command(
+    name="tree",
+    summary="Show the locked extensions of a site, and who requires whom.",
+    arguments=(PROFILE,),
+    examples=("sitewright tree profiles/demo.yaml",),
+    handler=_tree,
+)
+WHY: Final = Command(
+    name="why",
+    summary="Say why an extension or an image is part of a site.",
+    arguments=(PROFILE, Argument(names=("name",), help="an extension or an image", completes="nothing")),
+    examples=("sitewright why profiles/demo.yaml vector", "sitewright why profiles/demo.yaml docker.io/library/nginx"),
+    handler=_why,
+)
+RENDER: Final = Command(
+    name="render",
+    summary="Render sites into a directory, a git commit, or a merge request.",
+    description=(
+        "All sites of one call become one commit. What did not change is not written; without any change there is no "
+        "commit. An interrupted run leaves the old state or the new one. Needs no network but for --repo URL."
+    ),
+    arguments=(
+        PROFILES,
+        *TREE_PLACES,
+        Argument(
+            names=("--push",), help="push the commit; a branch that has moved on is not overwritten", takes="none"
+        ),
+        Argument(
+            names=("--merge-request",),
+            help="push to sitewright/<site> instead and ask the server for a merge request",
+            takes="none",
+        ),
+        Argument(
+            names=("--agit",),
+            help="ask for it by pushing to refs/for/BRANCH, as Gitea, Forgejo and Gerrit understand it",
+            takes="none",
+        ),
+        Argument(names=("--author",), help="who commits (default: as git is configured)", metavar="'NAME <EMAIL>'"),
+        ENGINE,
+    ),
+    examples=(
+        "sitewright render profiles/demo.yaml --out build/demo",
+        "sitewright render profiles/*.yaml --repo ../gitops --branch main",
+        "sitewright render profiles/demo.yaml --repo ssh://git@git.site/gitops.git --branch main --merge-request",
+    ),
+    handler=_render,
+)
+MIRRORS: Final = Command(
+    name="mirrors",
+    summary="Show how nodes reach the site registry, and write their configuration.",
+    description="Needs the profile and its lock only: no bundle is read, nothing is rendered.",
+    arguments=(
+        PROFILE,
+        Argument(
+            names=("--out", "-o"), help="write the files below this directory", metavar="DIR", completes="directories"
+        ),
+    ),
+    examples=("sitewright mirrors profiles/demo.yaml", "sitewright mirrors profiles/demo.yaml --out build"),
+    handler=_mirrors,
+)
