@@ -174,7 +174,8 @@ def test_a_wrong_value_is_told_where_it_stands(tmp_path: Path, text: str, code: 
 def test_a_day_lies_in_the_calendar(tmp_path: Path) -> None:
     finding = fault(tmp_path, "checks: {ignore: [{rule: a, object: b, reason: c, until: 2027-02-30}]}")
     assert (finding.code, finding.where.path) == ("invalid-value", "spec.checks.ignore[0].until")
-    assert (finding.expected, finding.got) == ("a day such as `2027-12-31`", "`2027-02-30`")
+    assert finding.expected == "a day such as `2027-12-31`"
+    assert "`2027-02-30`" in str(finding)
 
 
 def test_an_override_of_a_wave_says_why(tmp_path: Path) -> None:
