@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -180,3 +182,12 @@ class TestPaths:
     def test_refuse_what_is_none(self, text: str) -> None:
         with pytest.raises(ValueError, match="is not the path of a field"):
             read_path(text)
+
+
+def test_the_documented_functions_are_the_ones_that_are_looked_for() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "charts.md").read_text(encoding="utf-8")
+    section = text.partition("scans templates and `values.yaml` for")[2].partition("and renders a chart")[0]
+    functions = re.findall(r"`(\w+)`", section)
+    assert len(functions) == 31
+    for function in functions:
+        assert calls(f"{{{{ {function} }}}}"), function
