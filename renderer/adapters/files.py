@@ -190,17 +190,18 @@ def _files_below(directory: Path, shown: str) -> Iterator[str]:
         prefix, place = waiting.pop()
         if prefix.count("/") > _DEPTH_LIMIT:
             raise _fault("too-many-files", f"`{shown}` is nested deeper than {_DEPTH_LIMIT} directories", shown)
-        for entry in os.scandir(place):
-            name = f"{prefix}{entry.name}"
-            if entry.is_symlink():
-                raise _fault("link-refused", f"`{shown}/{name}` is a link", shown, expected="files and directories")
-            if entry.is_dir():
-                waiting.append((f"{name}/", Path(entry.path)))
-                continue
-            count += 1
-            if count > _FILES_LIMIT:
-                raise _fault("too-many-files", f"`{shown}` holds more than {_FILES_LIMIT} files", shown)
-            yield name
+        with os.scandir(place) as entries:
+            for entry in entries:
+                name = f"{prefix}{entry.name}"
+                if entry.is_symlink():
+                    raise _fault("link-refused", f"`{shown}/{name}` is a link", shown, expected="files and directories")
+                if entry.is_dir():
+                    waiting.append((f"{name}/", Path(entry.path)))
+                    continue
+                count += 1
+                if count > _FILES_LIMIT:
+                    raise _fault("too-many-files", f"`{shown}` holds more than {_FILES_LIMIT} files", shown)
+                yield name
 
 
 def _fault(code: str, message: str, path: str, *, expected: str | None = None, hint: str | None = None) -> InputError:
