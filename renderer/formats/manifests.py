@@ -7,8 +7,6 @@ charts and bundles come from elsewhere. See docs/decisions/0002-kubernetes-own-y
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -30,7 +28,17 @@ from yaml.events import (
 from yaml.reader import ReaderError
 
 from renderer.formats.manifest_writer import UnwritableError, dump, dump_manifest
-from renderer.formats.yaml_scalars import Scalar, key_text, kubernetes_number, resolve_plain
+from renderer.formats.yaml_scalars import (
+    PLAIN_KEYS,
+    PLAIN_VALUES,
+    RefusedScalarError,
+    Scalar,
+    json_key,
+    json_scalar,
+    kubernetes_number,
+    resolve_plain,
+    resolve_tagged,
+)
 from renderer.model.fields import Json
 
 __all__ = [
@@ -241,66 +249,8 @@ def _at(event: Any, message: str, code: str = "yaml-syntax") -> YamlError:
     return YamlError(message, mark.line + 1, mark.column + 1, code)
 
 
-# --- what plain scalars mean, remembered -------------------------------------------------------------------------
-
-_REMEMBERED: Final = 50_000
-_LONGEST_REMEMBERED: Final = 120
-
-
-class _RefusedError(Exception):
-    """A scalar that cannot be JSON. The builder knows where it stands."""
-
-
-class _PlainValues(dict[str, Scalar]):
-    """The value of each plain scalar seen."""
-
-    def __missing__(self, text: str) -> Scalar:
-        value = _json_scalar(resolve_plain(text))
-        if len(text) <= _LONGEST_REMEMBERED:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[text] = value
-        return value
-
-
-class _PlainKeys(dict[str, str]):
-    """The JSON key that each plain scalar seen becomes."""
-
-    def __missing__(self, text: str) -> str:
-        key = _json_key(resolve_plain(text))
-        if len(text) <= _LONGEST_REMEMBERED:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[text] = key
-        return key
-
-
-_VALUES: Final = _PlainValues()
-_KEYS: Final = _PlainKeys()
-
-
-def _json_scalar(value: Scalar) -> Scalar:
-    if isinstance(value, str | bool) or value is None:
-        return value
-    if value != value or value in (float("inf"), float("-inf")):
-        raise _RefusedError("`.inf` and `.nan` are no JSON numbers; Kubernetes refuses them")
-    return kubernetes_number(value)
-
-
-def _json_key(value: Scalar) -> str:
-    key = key_text(value)
-    if key is None:
-        raise _RefusedError("this cannot be the key of a mapping: Kubernetes refuses null and integers above 63 bits")
-    return key
-
-
 # --- from events to values ---------------------------------------------------------------------------------------
 
-_TAG: Final = "tag:yaml.org,2002:"
-_TIMESTAMP: Final = re.compile(
-    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
-    r"(?:(?:[Tt](?P<z>)| )[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:[.,][0-9]+)?(?(z)(?:Z|[-+][0-9]{2}:[0-9]{2})))?\Z"
-)
 # A slash behind an odd number of backslashes: fine for JSON and for libyaml, an unknown escape for go-yaml v2.
 _ESCAPED_SLASH: Final = re.compile(r"(?<!\\)\\(?:\\\\)*/")
 
@@ -348,7 +298,7 @@ class _Builder:
 
     def mapping(self, start: Any, depth: int) -> dict[str, Json]:  # noqa: C901 - one loop, for speed
         """The mapping behind its start event."""
-        next_event, keys, values = self.next_event, _KEYS, _VALUES
+        next_event, keys, values = self.next_event, PLAIN_KEYS, PLAIN_VALUES
         result: dict[str, Json] = {}
         merged: set[str] = set()
         self.check_depth(start, depth)
@@ -383,14 +333,14 @@ class _Builder:
                         result[key] = event.value
                         continue
                 result[key] = self.value(event, depth + 1)
-        except _RefusedError as error:
+        except RefusedScalarError as error:
             raise _at(event, str(error)) from None
         self.spend(start, len(result) + 1)
         return result
 
     def sequence(self, start: Any, depth: int) -> list[Json]:
         """The list behind its start event."""
-        next_event, values = self.next_event, _VALUES
+        next_event, values = self.next_event, PLAIN_VALUES
         result: list[Json] = []
         self.check_depth(start, depth)
         event = start
@@ -408,7 +358,7 @@ class _Builder:
                 elif type(event) is SequenceEndEvent:
                     break
                 result.append(self.value(event, depth + 1))
-        except _RefusedError as error:
+        except RefusedScalarError as error:
             raise _at(event, str(error)) from None
         self.spend(start, len(result) + 1)
         return result
@@ -423,8 +373,8 @@ class _Builder:
         if kind is ScalarEvent:
             scalar = _scalar(event)
             try:
-                value: Json = _json_scalar(scalar)
-            except _RefusedError as error:
+                value: Json = json_scalar(scalar)
+            except RefusedScalarError as error:
                 raise _at(event, str(error)) from None
             if anchored is not None:
                 anchored.open, anchored.value, anchored.scalar = False, value, scalar
@@ -439,16 +389,16 @@ class _Builder:
         if type(event) is AliasEvent:
             entry = self.alias(event, depth)
             if not isinstance(entry.value, dict | list):
-                return _json_key(entry.scalar)
+                return json_key(entry.scalar)
         elif type(event) is ScalarEvent:
             anchored = self.anchor(event)
             scalar = _scalar(event)
             if anchored is not None:
                 value = scalar if scalar is None or isinstance(scalar, str | bool) else kubernetes_number(scalar)
                 anchored.open, anchored.value, anchored.scalar = False, value, scalar
-            if event.value == "<<" and (event.implicit[0] or event.tag == f"{_TAG}merge"):
+            if event.value == "<<" and (event.implicit[0] or event.tag == "tag:yaml.org,2002:merge"):
                 return None
-            return _json_key(scalar)
+            return json_key(scalar)
         raise _at(event, "a mapping or a list cannot be the key of a mapping")
 
     # --- merges ---
@@ -547,45 +497,16 @@ class _Builder:
 
 
 def _scalar(event: Any) -> Scalar:
-    """What go-yaml v2 makes of any scalar, tags included. Unknown tags are dropped."""
-    text: str = event.value
+    """What go-yaml v2 makes of any scalar, tags included."""
     plain, quoted = event.implicit
     if plain:
-        return resolve_plain(text)
+        return resolve_plain(event.value)
     if quoted:
-        return text
-    tag = event.tag.removeprefix(_TAG)
-    if tag == "binary":
-        return _decoded(event)
-    if tag not in {"bool", "int", "float", "null", "timestamp"}:
-        return text
-    value = resolve_plain(text)
-    kind = {bool: "bool", int: "int", float: "float", type(None): "null"}.get(type(value))
-    if kind == tag:
-        return value
-    if tag == "float" and kind == "int":
-        return float(cast("int", value))
-    if tag == "timestamp" and _is_timestamp(text):
-        return text
-    raise _at(event, f"`{text[:40]}` is no {tag}")
-
-
-def _decoded(event: Any) -> str:
+        return cast("str", event.value)
     try:
-        raw = base64.b64decode(event.value.replace("\n", "").replace("\r", ""), validate=True)
-    except ValueError:
-        raise _at(event, "`!!binary` holds invalid base64") from None
-    # Go writes one replacement character for each byte that is not UTF-8.
-    text = raw.decode(errors="surrogateescape")
-    return "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in text)
-
-
-def _is_timestamp(text: str) -> bool:
-    match = _TIMESTAMP.match(text)
-    try:
-        return match is not None and bool(dt.date(int(match[1]), int(match[2]), int(match[3])))
-    except ValueError:
-        return False
+        return resolve_tagged(event.value, event.tag)
+    except ValueError as error:
+        raise _at(event, str(error)) from None
 
 
 def _as_go_scans(next_event: Callable[[], Any], content: bytes) -> Callable[[], Any]:

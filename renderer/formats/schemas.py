@@ -123,12 +123,13 @@ class _Teller:
     def _name(self, error: Any, path: Path) -> Iterator[Finding]:
         inner = error.kind.error
         key = str(inner.instance)
-        expected = self._about(_at(self._parent(error), ("propertyNames",)))
+        rules = self._parent(error)
+        expected = self._about(rules)
         yield Finding(
             code="invalid-value",
             message=f"`{key}` cannot be a name in {_named(path)}",
             where=self.document.where((*path, key), key=True),
-            expected=expected or _rule(inner.kind, self._resolved(_at(self._parent(error), ("propertyNames",)))),
+            expected=expected or _rule(inner.kind, rules),
             got=f"`{key}`",
         )
 

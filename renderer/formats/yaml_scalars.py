@@ -8,10 +8,25 @@ yaml.go, and a few hundred snippets compared with the real thing (tests/unit/tes
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
 import re
 from typing import Final
 
-__all__ = ["INT64_MAX", "INT64_MIN", "Scalar", "key_text", "kubernetes_number", "resolve_plain"]
+__all__ = [
+    "INT64_MAX",
+    "INT64_MIN",
+    "PLAIN_KEYS",
+    "PLAIN_VALUES",
+    "RefusedScalarError",
+    "Scalar",
+    "json_key",
+    "json_scalar",
+    "key_text",
+    "kubernetes_number",
+    "resolve_plain",
+    "resolve_tagged",
+]
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
@@ -141,3 +156,108 @@ def _float32_text(value: float) -> str:
     if power < -4 or power >= 6:
         return f"{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
     return f"{wanted:.{max(0, len(mantissa.lstrip('-').replace('.', '')) - 1 - power)}f}"
+
+
+# --- tags --------------------------------------------------------------------------------------------------------
+
+_TAG: Final = "tag:yaml.org,2002:"
+_TIMESTAMP: Final = re.compile(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    r"(?:(?:[Tt](?P<z>)| )[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:[.,][0-9]+)?(?(z)(?:Z|[-+][0-9]{2}:[0-9]{2})))?\Z"
+)
+
+
+def resolve_tagged(text: str, tag: str) -> Scalar:
+    """What go-yaml v2 makes of a scalar with a tag; tags it does not know are dropped.
+
+    Raises ValueError where the text is not of the type that the tag names.
+    """
+    name = tag.removeprefix(_TAG)
+    if name == "binary":
+        return _decoded(text)
+    if name not in {"bool", "int", "float", "null", "timestamp"}:
+        return text
+    value = resolve_plain(text)
+    kind = {bool: "bool", int: "int", UnsignedInteger: "int", float: "float", type(None): "null"}.get(type(value))
+    if kind == name:
+        return value
+    if name == "float" and type(value) is int:
+        return float(value)
+    if name == "timestamp" and _is_timestamp(text):
+        return text
+    raise ValueError(f"`{text[:40]}` is no {name}")
+
+
+def _decoded(text: str) -> str:
+    try:
+        raw = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except ValueError:
+        raise ValueError("`!!binary` holds invalid base64") from None
+    # Go writes one replacement character for each byte that is not UTF-8.
+    decoded = raw.decode(errors="surrogateescape")
+    return "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in decoded)
+
+
+def _is_timestamp(text: str) -> bool:
+    match = _TIMESTAMP.match(text)
+    try:
+        return match is not None and bool(dt.date(int(match[1]), int(match[2]), int(match[3])))
+    except ValueError:
+        return False
+
+
+# --- remembered: the same few thousand scalars repeat in every stream -----------------------------------------------
+
+_REMEMBERED: Final = 50_000
+_LONGEST_REMEMBERED: Final = 120
+
+
+class RefusedScalarError(Exception):
+    """A scalar that cannot be JSON; whoever reads the stream knows where it stands."""
+
+
+class _PlainValues(dict[str, Scalar]):
+    """The value of each plain scalar seen."""
+
+    def __missing__(self, text: str) -> Scalar:
+        value = json_scalar(resolve_plain(text))
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[text] = value
+        return value
+
+
+class _PlainKeys(dict[str, str]):
+    """The JSON key that each plain scalar seen becomes."""
+
+    def __missing__(self, text: str) -> str:
+        key = json_key(resolve_plain(text))
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[text] = key
+        return key
+
+
+PLAIN_VALUES: Final = _PlainValues()
+PLAIN_KEYS: Final = _PlainKeys()
+
+
+def json_scalar(value: Scalar) -> Scalar:
+    """A resolved scalar as a JSON value. Raises RefusedScalarError."""
+    if isinstance(value, str | bool) or value is None:
+        return value
+    if value != value or value in (float("inf"), float("-inf")):
+        raise RefusedScalarError("`.inf` and `.nan` are no JSON numbers; Kubernetes refuses them")
+    return kubernetes_number(value)
+
+
+def json_key(value: Scalar) -> str:
+    """A resolved scalar as the key of a JSON object. Raises RefusedScalarError."""
+    key = key_text(value)
+    if key is None:
+        raise RefusedScalarError(
+            "this cannot be the key of a mapping: Kubernetes refuses null and integers above 63 bits"
+        )
+    return key
