@@ -124,11 +124,14 @@ def shape(
         settled = settle(manifests, invented, site.settlements)
         homes = {(part.extension.name, part.component.name): part.component.namespace for part in parts}
         placed = place(settled.manifests, homes)
+        beside = place((one.manifest for one in settled.external), homes).manifests
         pinned = pin(placed.manifests, catalog.images(), mode=site.registry.images, mirrors=mirrors)
         return Shaped(
             manifests=name_hooks(pinned.manifests),
             images=pinned.uses,
-            external=settled.external,
+            external=tuple(
+                replace(one, manifest=manifest) for one, manifest in zip(settled.external, beside, strict=False)
+            ),
             findings=(*settled.findings, *placed.findings, *pinned.findings),
         )
 

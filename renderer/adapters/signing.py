@@ -1,13 +1,16 @@
-"""A private key in a file."""
+"""Private keys in files: used for signing, and made."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.signatures import PrivateKey, load_private_key
+from renderer.formats.signatures import PrivateKey, load_private_key, new_private_key, parse_public_key
+from renderer.model.outcome import Outcome
+from renderer.model.trust import Algorithm
 
 _KEY_LIMIT: Final = 64 * 1024
 
@@ -54,3 +57,41 @@ class KeyFileSigner:
     def sign(self, payload: bytes) -> bytes:
         """A signature over `payload`: DER for ECDSA, raw for Ed25519."""
         return self._key.sign(payload)
+
+
+def make_key_pair(path: Path, location: str, algorithm: Algorithm, passphrase: bytes | None) -> Outcome:
+    """Write a new private key to `path` (readable by its owner only) and the public key beside it (`.pub`).
+
+    Nothing that exists is replaced. Raises InputError: `key-exists`, `key-not-written`.
+    """
+    public_path = path.with_suffix(".pub")
+    private, public = new_private_key(algorithm, passphrase)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for place, content, mode in ((path, private, 0o600), (public_path, public, 0o644)):
+            with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+                stream.write(content)
+    except FileExistsError as error:
+        raise InputError(
+            Finding(
+                code="key-exists",
+                message=f"`{error.filename}` exists, and a key is never replaced",
+                where=Where(file=location),
+                hint="choose another file, or move the old key away",
+            )
+        ) from error
+    except OSError as error:
+        raise InputError(
+            Finding(
+                code="key-not-written",
+                message=f"the key cannot be written: {error.strerror}",
+                where=Where(file=location),
+            )
+        ) from error
+    fingerprint = str(parse_public_key(public).fingerprint)
+    shown = location.removesuffix(path.suffix) + ".pub" if path.suffix else f"{location}.pub"
+    return Outcome(
+        text=f"{location}: a new {algorithm.value} key, fingerprint {fingerprint}\n"
+        f"  keep it secret; {shown} goes into the trust policy (`publicKeyFile`)",
+        document={"key": location, "publicKey": shown, "algorithm": algorithm.value, "fingerprint": fingerprint},
+    )

@@ -129,6 +129,30 @@ def load_private_key(pem: bytes, passphrase: Callable[[], bytes] | None = None) 
     return PrivateKey(public_pem, lambda payload: key.sign(payload, *arguments))
 
 
+def new_private_key(algorithm: Algorithm, passphrase: bytes | None) -> tuple[bytes, bytes]:
+    """A new key pair as PEM: the private key in PKCS#8 (encrypted when there is a passphrase), and the public key.
+
+    Raises ValueError for an algorithm that keys are not made for. It draws on the system's randomness, which no stage
+    may: only `renderer.adapters.signing` calls it.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    makers: dict[Algorithm, Callable[[], Any]] = {
+        Algorithm.ECDSA_P256_SHA256: lambda: ec.generate_private_key(ec.SECP256R1()),
+        Algorithm.ECDSA_P384_SHA384: lambda: ec.generate_private_key(ec.SECP384R1()),
+        Algorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
+    }
+    if algorithm not in makers:
+        raise ValueError(f"keys for {algorithm.value} are not made here")
+    key = makers[algorithm]()
+    locked = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, locked)
+    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private, public
+
+
 def _kind(key: Any) -> str:
     """What a key is called in messages. Raises ValueError for one that we do not use."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa

@@ -25,6 +25,16 @@ def _build(options: Options) -> Outcome:
         return told(build(files, path, output, writer, schema=described, created=wiring.epoch()))
 
 
+def _keygen(options: Options) -> Outcome:
+    from renderer.adapters.signing import make_key_pair
+    from renderer.cli import wiring
+    from renderer.model.trust import Algorithm
+
+    path = options.text("key")
+    passphrase = wiring.passphrase_for(path)() if options.flag("encrypt") else None
+    return make_key_pair(Path(path), path, Algorithm(options.text("algorithm")), passphrase)
+
+
 def _sign(options: Options) -> Outcome:
     from renderer.adapters.layout import open_layout
     from renderer.adapters.layout_writer import FileLayoutWriter
@@ -58,7 +68,7 @@ def _inspect(options: Options) -> Outcome:
 
 BUNDLE: Final = Command(
     name="bundle",
-    summary="Build, sign, verify and inspect bundles.",
+    summary="Build, sign, verify and inspect bundles; make keys.",
     commands=(
         Command(
             name="build",
@@ -70,6 +80,26 @@ BUNDLE: Final = Command(
             ),
             examples=("sitewright bundle build bundle.yaml -o build/bundle.tar",),
             handler=_build,
+        ),
+        Command(
+            name="keygen",
+            summary="Make a key pair for signing bundles: KEY, and beside it the public key with the ending .pub.",
+            description=(
+                "Nothing that exists is replaced. With --encrypt the passphrase comes from "
+                "SITEWRIGHT_KEY_PASSPHRASE, or you are asked for it."
+            ),
+            arguments=(
+                Argument(names=("key",), help="where to write the private key, such as keys/vendor.key"),
+                Argument(
+                    names=("--algorithm",),
+                    help="the kind of key (default: ecdsa-p256-sha256)",
+                    choices=("ecdsa-p256-sha256", "ecdsa-p384-sha384", "ed25519"),
+                    default="ecdsa-p256-sha256",
+                ),
+                Argument(names=("--encrypt",), help="encrypt the private key with a passphrase", takes="none"),
+            ),
+            examples=("sitewright bundle keygen keys/vendor.key", "sitewright bundle keygen keys/office.key --encrypt"),
+            handler=_keygen,
         ),
         Command(
             name="sign",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from renderer.commands.site.loading import Loader, Workspace
+from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.tree import FileTree
 from renderer.stages.mirrors.nodes import node_files
@@ -18,9 +19,9 @@ def mirrors(workspace: Workspace, profile: str) -> tuple[Outcome, FileTree]:
     files = node_files(plan, site, loader.tools(site).templates)
     width = max((len(mirror.source) for mirror in plan.mirrors), default=0)
     lines = [f"{mirror.source.ljust(width)}  {plan.scheme}://{plan.host}/{mirror.project}" for mirror in plan.mirrors]
-    document = {
+    document: Json = {
         "registry": f"{plan.scheme}://{plan.host}",
         "mirrors": {mirror.source: mirror.project for mirror in plan.mirrors},
-        "files": list(files),
+        "files": [*files],
     }
     return Outcome(text="\n".join([*lines, "", *files]), document=document), files
