@@ -118,18 +118,27 @@ def _first_text(content: Mapping[str, Json], keys: tuple[str, ...]) -> str | Non
     return next((key for key in keys if isinstance(content.get(key), str) and content[key]), None)
 
 
-# --- split images inside text: sibling lines of YAML or of pretty-printed JSON -----------------------------------
+# --- split images inside text: sibling lines of YAML or of pretty-printed JSON, mappings on one line -------------
 
 _LINE: Final = re.compile(
     r"^(?P<indent>[ \t]*(?:- )?)(?P<q>[\"']?)(?P<key>[A-Za-z_][\w-]*)(?P=q)[ \t]*:[ \t]*"
     r"(?:(?P<v>[\"'])(?P<quoted>[^\"'\n]*)(?P=v)|(?P<plain>[^\s\"'{\[#&*!|>,][^\s,#]*)?)[ \t]*,?[ \t]*(?:#[^\n]*)?$",
     re.MULTILINE,
 )
+_FLOW: Final = re.compile(r"\{[^{}\n]{0,2000}\}")
+_PAIR: Final = re.compile(
+    r"[{,]\s*(?P<q>\\?[\"']?)(?P<key>[A-Za-z_][\w-]*)(?P=q)\s*:\s*"
+    r"(?:(?P<v>\\?[\"'])(?P<quoted>[^\"'\\]*)(?P=v)|(?P<plain>[^\s\"'{}\[\],\\]+))(?=\s*[,}])"
+)
+# One pattern for each word: a pattern that starts with plain letters is searched for at the speed of C.
+_KEY_END = r"\\?[\"']?[ \t]*:"
+_NAMES_WRITTEN: Final = tuple(re.compile(word + _KEY_END) for word in ("repository", "image(?:_name|Name)?"))
+_TAGS_WRITTEN: Final = tuple(re.compile(word + _KEY_END) for word in ("tag", "version", "Tag", "Version"))
 
 
 @dataclass(frozen=True, slots=True)
 class TextField:
-    """One `key: value` line of a text: where its value stands, and how it is quoted."""
+    """The value of one `key: value` in a text, and where it stands (without its quotes)."""
 
     value: str
     start: int
@@ -137,9 +146,25 @@ class TextField:
 
 
 def split_blocks(text: str) -> list[dict[str, TextField]]:
-    """Groups of sibling lines in `text` that may spell an image together."""
-    if not any(f"{key}:" in text or f'{key}":' in text for key in ("tag", "version", "image_tag")):
+    """Groups of siblings in `text` that may spell an image together."""
+    if not all(any(word.search(text) for word in words) for words in (_NAMES_WRITTEN, _TAGS_WRITTEN)):
         return []
+    blocks = [_flow_block(flow) for flow in _FLOW.finditer(text)] if "{" in text else []
+    return [block for block in [*blocks, *_line_blocks(text)] if len(block) > 1]
+
+
+def _flow_block(flow: re.Match[str]) -> dict[str, TextField]:
+    fields = {}
+    for pair in _PAIR.finditer(flow[0]):
+        if pair["key"] in SPLIT_KEYS:
+            value = "quoted" if pair["v"] else "plain"
+            fields[pair["key"]] = TextField(
+                pair[value], flow.start() + pair.start(value), flow.start() + pair.end(value)
+            )
+    return fields
+
+
+def _line_blocks(text: str) -> list[dict[str, TextField]]:
     blocks: list[dict[str, TextField]] = []
     open_blocks: dict[int, dict[str, TextField]] = {}
     for line in _LINE.finditer(text):
@@ -147,9 +172,8 @@ def split_blocks(text: str) -> list[dict[str, TextField]]:
         blocks.extend(open_blocks.pop(depth) for depth in sorted(open_blocks) if depth > indent)
         if "-" in line["indent"] and indent in open_blocks:
             blocks.append(open_blocks.pop(indent))
-        if line["key"] in SPLIT_KEYS:
-            value = "quoted" if line["v"] else "plain"
-            if line[value] is not None:
-                field = TextField(line[value], line.start(value), line.end(value))
-                open_blocks.setdefault(indent, {})[line["key"]] = field
-    return [block for block in [*blocks, *open_blocks.values()] if len(block) > 1]
+        value = "quoted" if line["v"] else "plain"
+        if line["key"] in SPLIT_KEYS and line[value] is not None:
+            field = TextField(line[value], line.start(value), line.end(value))
+            open_blocks.setdefault(indent, {})[line["key"]] = field
+    return [*blocks, *open_blocks.values()]

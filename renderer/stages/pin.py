@@ -175,7 +175,7 @@ class _Walk:
         for piece in self.pins.in_text(text):
             self._note(piece, path, certain=certain)
             edits.append((piece.start, piece.end, piece.replacement))
-        if "\n" in text:
+        if "\n" in text or "{" in text:
             edits.extend(self._split_lines(text, path))
         return _edited(text, edits)
 
