@@ -2,7 +2,8 @@
 
 Format: containerd docs/hosts.md and docs/cri/registry.md. The URL of a mirror with a path needs `/v2` in it and
 `override_path = true`. There is no switch that forbids the upstream registry: without fallback the mirror has to be
-the `server` itself, since containerd asks `server` after all `[host]` tables.
+the `server` itself, since containerd asks `server` after all `[host]` tables. An empty `[host]` table must be there:
+older releases refuse a file without one and then go upstream (https://github.com/containerd/containerd/issues/10027).
 """
 
 from __future__ import annotations

@@ -1,0 +1,176 @@
+"""Node files tried on the programs that read them: skopeo (the library of CRI-O and Podman) and containerd.
+
+A registry of the Debian package `docker-registry` listens on loopback; nothing else is reachable by name, so a pull
+of an upstream name can only come from the mirror.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from renderer.model.reference import Digest, ImageReference
+from renderer.model.site import Runtime, Site
+from renderer.stages.mirrors import node_files, plan_mirrors
+from tests.simulators.sites import SHIPPED, a_site
+
+pytestmark = pytest.mark.real
+
+CONFIG = """version: 0.1
+storage: {filesystem: {rootdirectory: %s}}
+http: {addr: "127.0.0.1:%d"}
+log: {level: error}
+"""
+
+
+def an_image(directory: Path) -> Digest:
+    """An OCI layout with one image without layers; the digest of its manifest."""
+
+    def blob(document: dict[str, Any], kind: str) -> dict[str, Any]:
+        content = json.dumps(document).encode()
+        digest = hashlib.sha256(content).hexdigest()
+        (directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+        (directory / "blobs" / "sha256" / digest).write_bytes(content)
+        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}
+
+    settings = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}
+    config = blob(settings, "application/vnd.oci.image.config.v1+json")
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = blob({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}, kind)
+    index = {"schemaVersion": 2, "manifests": [{**manifest, "annotations": {"org.opencontainers.image.ref.name": "a"}}]}
+    (directory / "index.json").write_text(json.dumps(index))
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    return Digest.parse(manifest["digest"])
+
+
+def wait_for(ready: Callable[[], bool], what: str) -> None:
+    for _ in range(200):
+        if ready():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{what} did not start")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def registry(real: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`host:port` of an empty registry."""
+    program = real("docker-registry")
+    place = tmp_path_factory.mktemp("registry")
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (place / "config.yml").write_text(CONFIG % (place / "data", port))
+    with subprocess.Popen(
+        [program, "serve", place / "config.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            wait_for(lambda: answers(f"http://127.0.0.1:{port}/v2/"), "docker-registry")
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def stored(registry: str, real: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Digest:
+    """The digest of the image that the registry has as `dockerhub/team/api:1`, and nowhere else."""
+    layout = tmp_path_factory.mktemp("layout")
+    digest = an_image(layout)
+    target = f"docker://{registry}/dockerhub/team/api:1"
+    subprocess.run(
+        [real("skopeo"), "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}:a", target],
+        check=True,
+        timeout=60,
+    )
+    return digest
+
+
+def the_site(registry: str, **cluster: Any) -> Site:
+    projects = {"docker.io": "dockerhub", "quay.io": "quay"}
+    settings = {"url": f"http://{registry}", "insecure": True, "projects": projects}
+    return a_site(cluster=cluster, registry=settings)
+
+
+def written(site: Site, digest: Digest, below: Path) -> Path:
+    """The node files of `site` on disk."""
+    image = ImageReference.parse("team/api:1").pinned(digest)
+    for path, content in node_files(plan_mirrors(site.registry, [image]), site, SHIPPED).items():
+        (below / path).parent.mkdir(parents=True, exist_ok=True)
+        (below / path).write_bytes(content)
+    return below / "nodes"
+
+
+def test_skopeo_asks_the_mirror_and_only_the_mirror(
+    registry: str, stored: Digest, real: Callable[[str], Path], tmp_path: Path
+) -> None:
+    nodes = written(the_site(registry, runtime=Runtime.CRIO), stored, tmp_path)
+    home = tmp_path / "home"
+    (home / ".config" / "containers").mkdir(parents=True)
+    (nodes / "crio" / "registries.conf.d").rename(home / ".config" / "containers" / "registries.conf.d")
+
+    def inspect(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [real("skopeo"), "inspect", "--raw", f"docker://{name}"],
+            env={**os.environ, "HOME": str(home)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    for name in (f"docker.io/team/api@{stored}", f"team/api@{stored}", "docker.io/team/api:1"):
+        found = inspect(name)
+        assert found.returncode == 0, found.stderr
+        assert Digest.of(found.stdout.encode()) == stored
+    lacking = inspect(f"quay.io/team/api@{stored}")
+    assert lacking.returncode != 0
+    assert "registry quay.io is blocked" in lacking.stderr, "the upstream registry is never asked"
+
+
+def test_containerd_asks_the_mirror_and_only_the_mirror(
+    registry: str, stored: Digest, real: Callable[[str], Path], tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("containerd starts as root only")
+    nodes = written(the_site(registry), stored, tmp_path)
+    address = tmp_path / "containerd.sock"
+    arguments = ["--address", str(address), "--root", str(tmp_path / "root"), "--state", str(tmp_path / "state")]
+    config = tmp_path / "config.toml"
+    config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+
+    def fetch(name: str) -> subprocess.CompletedProcess[str]:
+        hosts = ["--hosts-dir", str(nodes / "containerd" / "certs.d")]
+        command = [real("ctr"), "--address", str(address), "content", "fetch", *hosts, name]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    with subprocess.Popen(
+        [real("containerd"), "--config", str(config), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as daemon:
+        try:
+            wait_for(address.exists, "containerd")
+            found = fetch(f"docker.io/team/api@{stored}")
+            assert found.returncode == 0, found.stderr
+            lacking = fetch(f"quay.io/team/api@{stored}")
+            assert lacking.returncode != 0
+            assert "not found" in lacking.stderr
+            assert "quay.io/v2" not in lacking.stderr, "the upstream registry is never asked"
+        finally:
+            daemon.terminate()
