@@ -90,30 +90,34 @@ def settle(
 
 
 class _Index:
-    """The generated fields by object; for generated names, by what the name starts with."""
+    """The generated fields by component and object; for generated names, by what the name starts with.
+
+    The component counts, because objects have no namespace of their own yet where a chart leaves it to the release.
+    """
 
     def __init__(self, generated: Iterable[GeneratedValue]) -> None:
-        self._by_id: dict[ObjectId, list[GeneratedValue]] = {}
-        self._by_prefix: dict[ObjectId, list[GeneratedValue]] = {}
-        for value in sorted(generated, key=lambda value: (value.object, value.path)):
+        self._by_id: dict[tuple[str, ObjectId], list[GeneratedValue]] = {}
+        self._by_prefix: dict[tuple[str, ObjectId], list[GeneratedValue]] = {}
+        for value in sorted(generated, key=lambda value: (value.component, value.object, value.path)):
             place = self._by_prefix if value.object.name.endswith("*") else self._by_id
-            place.setdefault(value.object, []).append(value)
+            place.setdefault((value.component, value.object), []).append(value)
 
     def of(self, manifest: Manifest) -> tuple[GeneratedValue, ...]:
         """The fields of this object, in path order; the longest prefix decides about a name."""
-        found = self._by_id.get(manifest.id)
+        component = f"{manifest.origin.extension}/{manifest.origin.component}"
+        found = self._by_id.get((component, manifest.id))
         if found is None and self._by_prefix:
-            mine = [identity for identity, values in self._by_prefix.items() if _could_be(manifest, identity, values)]
-            found = self._by_prefix[max(mine, key=lambda identity: len(identity.name))] if mine else None
+            mine = [values for values in self._by_prefix.values() if _could_be(manifest, component, values[0])]
+            found = max(mine, key=lambda values: len(values[0].object.name), default=None)
         return tuple(found or ())
 
 
-def _could_be(manifest: Manifest, identity: ObjectId, values: Sequence[GeneratedValue]) -> bool:
+def _could_be(manifest: Manifest, component: str, value: GeneratedValue) -> bool:
     """Whether this is the object under a new name: same kind, namespace and template, and the name starts so."""
     return (
-        replace(manifest.id, name="") == replace(identity, name="")
-        and manifest.origin.source == values[0].source
-        and manifest.id.name.startswith(identity.name.removesuffix("*"))
+        (component, manifest.origin.source) == (value.component, value.source)
+        and replace(manifest.id, name="") == replace(value.object, name="")
+        and manifest.id.name.startswith(value.object.name.removesuffix("*"))
     )
 
 

@@ -21,7 +21,10 @@ from renderer.stages.values import layer
 KEYS = st.sampled_from(["a", "b", "caBundle", "checksum/x", "annotations", "data", "x.y", "name"])
 SLOT = "<slot>"
 LEAVES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.sampled_from(["", "text", SLOT, f"a: 1\nb: {SLOT}\n", f"x-{SLOT}"])
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.sampled_from(["", "text", SLOT, f"a: 1\nb: {SLOT}\n", f"x-{SLOT}"]),
 )
 VALUES: st.SearchStrategy[Json] = st.recursive(
     LEAVES, lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=3), max_leaves=12

@@ -150,6 +150,17 @@ class TestDifferences:
         second = inflated(body("Job", "setup-b", "batch/v1"), origin=other)
         assert found(first, second) == [("other", "Job setup-a", ""), ("other", "Job setup-b", "")]
 
+    def test_are_looked_for_component_by_component(self) -> None:
+        def both(text: str) -> Inflated:
+            other = replace(ORIGIN, component="other")
+            parts = (
+                inflated(body("Secret", data={"a": "x"})),
+                inflated(body("Secret", data={"a": text}), origin=other),
+            )
+            return Inflated(manifests=parts[0].manifests + parts[1].manifests)
+
+        assert [value.component for value in differences(both("x"), both("y"))] == ["demo/other"]
+
     def test_show_fields_and_types_that_come_and_go(self) -> None:
         first = inflated(body("ConfigMap", data={"a": "1", "b": "2"}, list=[1, 2], flag=True))
         second = inflated(body("ConfigMap", data={"a": "1", "c": "3"}, list=[1], flag=1))

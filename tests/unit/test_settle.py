@@ -72,6 +72,13 @@ class TestSecrets:
         assert settled.external == ()
         assert settled.manifests[0].body["data"] == {"tls.key": "eA==", "ca.crt": "eA==", "user": "YQ=="}
 
+    def test_of_another_component_under_the_same_name_are_left_alone(self) -> None:
+        # Neither has a namespace yet where its chart leaves that to the release.
+        other = self.SECRET.from_origin(component="other")
+        settled = settle([self.SECRET, other], self.FIELDS, ())
+        assert settled.manifests == (other,)
+        assert [one.manifest.origin for one in settled.external] == [ORIGIN]
+
     def test_without_invented_fields_are_left_alone(self) -> None:
         assert settle([self.SECRET], (), ()).manifests == (self.SECRET,)
 

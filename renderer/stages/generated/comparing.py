@@ -19,14 +19,14 @@ _MOST_LINES: Final = 8
 def differences(first: Inflated, second: Inflated) -> tuple[GeneratedValue, ...]:
     """The fields in which two renders of the same input differ, sorted.
 
-    Objects are matched by identity. One that is in one render only is matched with one of the other render that
-    comes from the same template and has the same kind and namespace: then its name is generated.
+    Objects are matched by component and identity. One that is in one render only is matched with one of the other
+    render that comes from the same template and has the same kind and namespace: then its name is generated.
     """
     alone, others = _unmatched(first, second), _unmatched(second, first)
-    known = {manifest.id: manifest for manifest in second.manifests}
+    known = {_place(manifest): manifest for manifest in second.manifests}
     found: set[GeneratedValue] = set()
     for manifest in first.manifests:
-        twin = known.get(manifest.id)
+        twin = known.get(_place(manifest))
         if twin is not None and twin.body != manifest.body:
             found.update(_fields(manifest, manifest.body, twin.body, manifest.id))
     for manifest in alone:
@@ -45,8 +45,13 @@ def differences(first: Inflated, second: Inflated) -> tuple[GeneratedValue, ...]
 
 
 def _unmatched(one: Inflated, other: Inflated) -> list[Manifest]:
-    known = {manifest.id for manifest in other.manifests}
-    return [manifest for manifest in one.manifests if manifest.id not in known]
+    known = {_place(manifest) for manifest in other.manifests}
+    return [manifest for manifest in one.manifests if _place(manifest) not in known]
+
+
+def _place(manifest: Manifest) -> tuple[ObjectId, str, str]:
+    """The identity within a component: objects may have no namespace of their own yet."""
+    return manifest.id, manifest.origin.extension, manifest.origin.component
 
 
 def _alike(one: Manifest, other: Manifest) -> bool:
