@@ -8,7 +8,6 @@ places below the root; a link that leads out is refused.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,7 +121,7 @@ class WorkingTree:
             if target.is_file() and target.read_bytes() == content:
                 return
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}")
+            temporary = target.with_name(f".{target.name[:200]}.{os.urandom(6).hex()}")
             try:
                 descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
                 with os.fdopen(descriptor, "wb") as file:

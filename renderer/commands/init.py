@@ -34,9 +34,9 @@ spec:
     agent: AGENT
     repository: ssh://git@git.SITE.example/platform/SITE.git
     branch: main
-  trust: trust.yaml
+  trust: ROOTtrust.yaml
   bundles:
-    - source: bundles/platform       # a directory or tar file that `sitewright bundle build` wrote
+    - source: ROOTbundles/platform       # a directory or tar file that `sitewright bundle build` wrote
   extensions: []                     # - {name: ks-core, version: "~4.1.3", values: {replicaCount: 1}}
 """
 
@@ -57,7 +57,7 @@ metadata:
   name: SITE
 spec:
   keys: []      # [] gives way to lines such as
-    # - {name: vendor, publicKeyFile: keys/vendor.pub, validFrom: 2026-01-01, validTo: 2027-12-31}
+    # - {name: vendor, publicKeyFile: ROOTkeys/vendor.pub, validFrom: 2026-01-01, validTo: 2027-12-31}
   rules: []
     # - bundles: "*"
     #   require: {threshold: 1, of: [vendor]}
@@ -99,13 +99,17 @@ def init(
     name: str,
     agent: GitOpsAgent,
     schemas: Callable[[str], Mapping[str, Json]],
+    directory: str = "",
+    shown: Callable[[str], str] = str,
 ) -> Outcome:
-    """Write a site repository into the root of `files`: profile, trust policy, schemas, .gitignore, CI example.
+    """Write a site repository into `directory` of `files`: profile, trust policy, schemas, .gitignore, CI example.
 
-    Files that are there already are kept, so that a second site can be added; a profile is never replaced. Raises
-    InputError: `invalid-name`, `file-exists`.
+    `directory` counts from the root of `files` and is empty for the root; `shown` spells a path for the person who
+    reads the result. Files that are there already are kept, so that a second site can be added; a profile is never
+    replaced. Raises InputError: `invalid-name`, `file-exists`.
     """
-    profile = f"profiles/{_checked(name)}.yaml"
+    root = f"{directory}/" if directory else ""
+    profile = f"{root}profiles/{_checked(name)}.yaml"
     if files.exists(profile):
         raise InputError(
             Finding(
@@ -113,32 +117,40 @@ def init(
                 message=f"`{profile}` exists already and is not replaced",
                 where=Where(file=profile),
                 expected="a new name",
-                hint=f"sitewright validate {profile}",
+                hint=f"sitewright validate {shown(profile)}",
             )
         )
     texts = {
         profile: _PROFILE,
-        "trust.yaml": _TRUST,
-        ".gitignore": _IGNORED,
-        "ci/check.sh": _CHECK,
-        "ci/gitlab-ci.example.yml": _GITLAB,
+        f"{root}trust.yaml": _TRUST,
+        f"{root}.gitignore": _IGNORED,
+        f"{root}ci/check.sh": _CHECK,
+        f"{root}ci/gitlab-ci.example.yml": _GITLAB,
     }
-    content = {path: text.replace("SITE", name).replace("AGENT", agent.value) for path, text in texts.items()}
+    meant = {"SITE": name, "AGENT": agent.value, "ROOT": root}
+    content = {path: _filled(text, meant) for path, text in texts.items()}
     for schema in ("site.v1", "trust-policy.v1"):
-        content[f"schemas/{schema}.json"] = json.dumps(schemas(schema), indent=2, ensure_ascii=False) + "\n"
+        content[f"{root}schemas/{schema}.json"] = json.dumps(schemas(schema), indent=2, ensure_ascii=False) + "\n"
     kept = [path for path in content if files.exists(path)]
     written = [path for path in content if path not in kept]
     for path in written:
         files.write(path, content[path].encode())
-    lines = [*(f"wrote {path}" for path in written), *(f"kept  {path}" for path in kept)]
+    lines = [*(f"wrote {shown(path)}" for path in written), *(f"kept  {shown(path)}" for path in kept)]
     following = [
-        f"edit {profile}, above all the URLs of the registry and the repository",
-        "name your keys and rules in trust.yaml",
-        f"sitewright validate {profile}",
-        f"sitewright lock {profile}",
+        f"edit {shown(profile)}, above all the URLs of the registry and the repository",
+        f"name your keys and rules in {shown(f'{root}trust.yaml')}",
+        f"sitewright validate {shown(profile)}",
+        f"sitewright lock {shown(profile)}",
     ]
     text = "\n".join([*lines, "", "Next:", *(f"  {number}. {step}" for number, step in enumerate(following, start=1))])
     return Outcome(text=text, document={"site": name, "written": list(written), "kept": list(kept)})
+
+
+def _filled(text: str, meant: Mapping[str, str]) -> str:
+    """The text with its words in capitals replaced."""
+    for word, meaning in meant.items():
+        text = text.replace(word, meaning)
+    return text
 
 
 def _checked(name: str) -> str:

@@ -9,7 +9,7 @@ from renderer.formats.documents import Path
 from renderer.formats.profile_fields import Reading
 from renderer.model.extension import extension_name
 from renderer.model.fields import FieldError, Fields
-from renderer.model.reference import Digest
+from renderer.model.reference import Digest, ImageReference
 from renderer.model.site import BundleRequest, ExtensionRequest, ValuesLayer
 from renderer.model.version import Constraint
 
@@ -37,6 +37,7 @@ def read_bundles(reading: Reading, spec: Fields) -> tuple[BundleRequest, ...]:
 def _source(reading: Reading, fields: Fields) -> str:
     text = fields.text("source")
     if text.startswith(_REMOTE):
+        _check_remote(text, fields.at("source"))
         return text
     if "://" in text:
         raise FieldError(
@@ -46,6 +47,17 @@ def _source(reading: Reading, fields: Fields) -> str:
             got=f"`{text}`",
         )
     return reading.files.resolve(text, fields.at("source"))
+
+
+def _check_remote(text: str, at: Path) -> None:
+    """Refuse what is not `oci://registry/repository`. Raises FieldError."""
+    host, _, repository = text.removeprefix(_REMOTE).partition("/")
+    try:
+        ImageReference(host, repository, "tag")
+    except ValueError as error:
+        raise FieldError(
+            at, str(error), expected="`oci://registry/repository`; the version stands in `version`", got=f"`{text}`"
+        ) from error
 
 
 def read_extensions(reading: Reading, spec: Fields) -> tuple[ExtensionRequest, ...]:

@@ -146,6 +146,12 @@ def told(finding: Finding) -> list[str]:
             "a bundle comes from a file or directory of the repository, or from `oci://…`",
         ),
         (
+            "bundles: [{source: 'oci://harbor.demo.local/a/b:1.0'}]",
+            "invalid-field",
+            "spec.bundles[0].source",
+            "`a/b:1.0` is not a repository path (lower-case letters, digits and . _ - /)",
+        ),
+        (
             "extensions: [{name: web}, {name: web}]",
             "duplicate-extension",
             "spec.extensions[1].name",

@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 import pytest
 
-from renderer.adapters.files import WorkingTree
+from renderer.adapters.files import WorkingTree, root_around
 from renderer.adapters.package_data import schema
 from renderer.commands.init import init
 from renderer.commands.validate import validate
@@ -68,6 +68,20 @@ def test_what_init_writes_is_valid(tmp_path: Path, agent: GitOpsAgent) -> None:
         "trusts-nobody": Severity.WARNING,
         "bundle-not-found": Severity.NOTE,
     }
+
+
+def test_a_directory_of_a_larger_repository_counts_paths_from_its_root(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    directory = tmp_path / "platform" / "sites"
+    directory.mkdir(parents=True)
+    tree = WorkingTree(root_around(directory), no_bundles)
+    where = tree.relative(str(directory))
+    outcome = init(
+        tree, name="a", agent=GitOpsAgent.FLUX, schemas=schema, directory=where, shown=lambda path: f"./{path}"
+    )
+    assert outcome.text.startswith("wrote ./platform/sites/profiles/a.yaml\n")
+    again = WorkingTree(root_around(directory / "profiles" / "a.yaml"), no_bundles)
+    assert not run(again, "platform/sites/profiles/a.yaml", "platform/sites/trust.yaml").failed
 
 
 def test_a_second_site_keeps_what_is_there(tree: WorkingTree) -> None:
