@@ -1,12 +1,15 @@
 """The schemas of what people write: every property helps an editor, every example is right."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
 from renderer.adapters.package_data import schema
+from renderer.formats.documents import Document, parse_document, validate
 
 NAMES = ("site.v1", "trust-policy.v1", "site-lock.v1")
 
@@ -47,3 +50,24 @@ def test_every_example_is_right(name: str) -> None:
         part = Draft202012Validator({"$defs": whole["$defs"], **found} if "$defs" in whole else found)
         for example in found["examples"]:
             assert part.is_valid(example), f"{path}: {example}"
+
+
+@pytest.mark.parametrize("page", ["profile.md", "profile.zh.md"])
+def test_the_examples_in_the_docs_obey_the_schema(page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    whole, generated = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    profile: Any = parse_document(whole.encode(), page).value
+    profile["spec"] |= parse_document(generated.encode(), page).value
+    validate(Document(page, profile), schema("site.v1"))
+
+
+def test_the_docs_name_every_field_of_a_profile() -> None:
+    spec: Any = schema("site.v1")["properties"]
+    parts: Any = schema("site.v1")["$defs"]
+    for page in ("profile.md", "profile.zh.md"):
+        text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+        names = {*spec["spec"]["properties"]}
+        for part in ("cluster", "registry", "gitops", "bundle", "extension", "settlement"):
+            names |= set(parts[part]["properties"])
+        missing = sorted(name for name in names if not re.search(rf"\b{name}\b", text))
+        assert missing == [], page
