@@ -22,6 +22,7 @@ class DocumentLimits:
 
     bytes: int = 2**19
     depth: int = 64
+    values: int = 50_000
     aliased: int = 10_000
 
 
@@ -129,6 +130,8 @@ class DocumentReader:
             anchored = self.anchors[event.anchor] = _Anchored()
         before = self.count
         self.count += 1
+        if self.count - self.aliased > self.limits.values:
+            raise self.stop(event, f"more than {self.limits.values} values", "yaml-limit")
         if kind == "ScalarEvent":
             value, height = self.scalar(event, path, key), 0
         else:

@@ -57,7 +57,7 @@ def test_what_we_accept_go_reads_the_same(text: str) -> None:
         assert same_json(ours, values_from_yaml(text))
 
 
-@settings(deadline=2000)
+@settings(deadline=10_000)
 @given(st.one_of(st.binary(max_size=80), st.text("-?:{}[]!&*#|>%@'\"\\ \n\ta1.,~<", max_size=50).map(str.encode)))
 def test_any_bytes_give_a_value_or_a_typed_error_with_a_place(content: bytes) -> None:
     place = read_or_place(lambda: [dump(document.value) for document in load_documents(content)])

@@ -241,7 +241,7 @@ class TestLimits:
         start = time.perf_counter()
         with pytest.raises(YamlError) as caught:
             load_documents(content, limits=limits)
-        assert time.perf_counter() - start < 2
+        assert time.perf_counter() - start < 10, "slow machines get time, endless work does not"
         if message is not None:
             assert (caught.value.message, caught.value.code) == (message, "yaml-limit")
 
