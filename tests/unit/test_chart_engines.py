@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
+import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +17,11 @@ from renderer.adapters.executors import SerialExecutor, ThreadExecutor
 from renderer.adapters.helm_embedded import EmbeddedHelm
 from renderer.adapters.helm_executable import ExecutableHelm
 from renderer.errors import InputError
+from renderer.formats.kubesphere import AGENT_TAG, HOST_TAG, forced_values
+from renderer.formats.manifests import load_values
 from renderer.model.chart import ChartRequest
 from renderer.model.extension import Component, ComponentKind, Descriptor
-from renderer.model.fields import Json
+from renderer.model.fields import Fields, Json
 from renderer.model.manifest import Manifest
 from renderer.model.reference import Digest
 from renderer.model.rendering import Inflated
@@ -78,12 +82,25 @@ def complaint(engine: ChartEngine, request: ChartRequest) -> str:
     return caught.value.message
 
 
-def answer(engine: ChartEngine, name: str, archive: bytes) -> Inflated | str:
+def answer(engine: ChartEngine, name: str, archive: bytes, forced: Mapping[str, Json]) -> Inflated | str:
     """What a chart gives, or what Helm says instead."""
     try:
-        return read_chart(engine.inflate(request_for(archive)), name, component(archive))
+        return read_chart(engine.inflate(request_for(archive, forced=forced)), name, component(archive))
     except ChartError as error:
         return error.message
+
+
+def parts(archive: bytes) -> dict[str, dict[str, Json]]:
+    """The host and the agent part of a KubeSphere package, by the values that KubeSphere forces; or the whole chart."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        top = min(
+            (name for name in members.getnames() if name.endswith("/Chart.yaml")), key=lambda name: name.count("/")
+        )
+        file = members.extractfile(top)
+        assert file is not None
+        dependencies = Fields.of(load_values(file.read())).children("dependencies")
+    tags = {tag for dependency in dependencies for tag in dependency.texts("tags")} & {HOST_TAG, AGENT_TAG}
+    return {tag: forced_values(dependencies, tag) for tag in sorted(tags)} or {"whole": {}}
 
 
 class TestBothEngines:
@@ -175,15 +192,17 @@ class TestBothEngines:
     ) -> None:
         for path in real_charts:
             archive = path.read_bytes()
-            one, again = answer(embedded, path.stem, archive), answer(embedded, path.stem, archive)
-            other = answer(executable, path.stem, archive)
-            if isinstance(one, str) or isinstance(again, str) or isinstance(other, str):
-                assert one == other, path.name
-                continue
-            generated = differences(one, again)
-            settled = settle(one.manifests, generated, ())
-            assert settled == settle(again.manifests, generated, ()), path.name
-            assert settled == settle(other.manifests, generated, ()), path.name
+            for part, forced in parts(archive).items():
+                name = f"{path.stem} {part}"
+                one, again = (answer(embedded, name, archive, forced) for _ in range(2))
+                other = answer(executable, name, archive, forced)
+                if isinstance(one, str) or isinstance(again, str) or isinstance(other, str):
+                    assert one == other, name
+                    continue
+                generated = differences(one, again)
+                settled = settle(one.manifests, generated, ())
+                assert settled == settle(again.manifests, generated, ()), name
+                assert settled == settle(other.manifests, generated, ()), name
 
     def test_work_in_threads(self, engine: ChartEngine, pack_chart: Pack) -> None:
         archive = pack_chart("umbrella")
