@@ -18,6 +18,7 @@ _COLON: Final = re.compile(r":(?<=[a-z0-9]:)[A-Za-z0-9_]")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST: Final = re.compile(r"@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})(?![0-9a-fA-F])")
 _PORT_AND_PATH: Final = re.compile(r"[0-9]{1,5}/")
+_ALGORITHMS: Final = frozenset({"sha256", "sha512"})
 _IMAGE_SCHEMES: Final = ("docker:", "oci:", "docker-pullable:", "containerd:", "cri-o:")
 
 _REPOSITORY: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z")
@@ -27,7 +28,7 @@ _PUBLIC_REGISTRY: Final = re.compile(
     r"|redhat\.io|gitlab\.com|rancher\.com|suse\.com|elastic\.co|opensuse\.org|oracle\.com|daocloud\.io|cr\.[a-z]+)\Z"
 )
 _HOST: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,24}(?::[0-9]{1,5})?\Z|[a-z0-9.-]+:[0-9]{1,5}\Z")
-_NOT_A_REGISTRY: Final = re.compile(r"(?:.*\.)?(?:kubernetes\.io|k8s\.io|svc|local|cluster)\Z")
+_NOT_A_REGISTRY: Final = re.compile(r"(?:.*\.)?(?:kubernetes\.io|k8s\.io|svc|cluster\.local)\Z")
 _VERSION_TAG: Final = re.compile(
     r"v?[0-9]+\.[0-9][\w.-]*|v[0-9]+[\w.-]*|[0-9]+-[\w.-]*|RELEASE\.[\w.-]+|latest|stable|nightly|edge"
     r"|[a-z][\w.]*-v?[0-9]+\.[0-9][\w.-]*|[0-9a-f]{7,40}"
@@ -66,12 +67,14 @@ def _around(text: str, colon: int, done: int) -> Spotted | None:
         return None
     if text[start - 1 : start] == "@":
         return _name_and_digest(text, start, done)
-    tag = found[0].rstrip(".-")
-    end = colon + 1 + len(tag)
-    digest = _DIGEST.match(text, end)
-    if digest is None and _goes_on(text, end):
+    name = text[start:colon]
+    digest = _DIGEST.match(text, found.end())
+    if digest is not None:
+        return Spotted(start, digest.end(), name, found[0], digest[1])
+    if name in _ALGORITHMS or _goes_on(text, found.end()):
         return None
-    return Spotted(start, digest.end() if digest else end, text[start:colon], tag, digest[1] if digest else None)
+    tag = found[0].rstrip(".-")
+    return Spotted(start, colon + 1 + len(tag), name, tag, None)
 
 
 def _name_and_digest(text: str, algorithm: int, done: int) -> Spotted | None:

@@ -34,6 +34,8 @@ from renderer.model.reference import ImageReference
 from renderer.model.site import ImagesMode
 
 _SCHEMA_KINDS: Final = frozenset({"CustomResourceDefinition"})
+_BARE_KEYS: Final = frozenset({"reference", "value"})
+"""Keys beside `image` whose text may be an image without a tag: of an image volume, of an environment variable."""
 _ENCODED: Final = {"Secret": "data", "ConfigMap": "binaryData"}
 
 _Path = tuple["_Path", str | int] | None
@@ -129,7 +131,7 @@ class _Walk:
             if isinstance(value, str):
                 if split is not None and key in SPLIT_KEYS:
                     continue
-                if ":" in value or key == "image":
+                if ":" in value or key in _BARE_KEYS or key.endswith(("mage", "MAGE")):
                     new = self._field(content, key, value, path)
             elif isinstance(value, dict):
                 new = self._mapping(value, (path, key))
