@@ -20,6 +20,7 @@ from renderer.model.extension import (
     HealthRule,
     Requirement,
     RequirementKind,
+    extension_name,
 )
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import ImageReference, Platform
@@ -66,7 +67,7 @@ def decode_bundle(content: bytes) -> Bundle:
     only(spec, "sequence created platforms extensions images")
     try:
         return Bundle(
-            name=metadata.text("name"),
+            name=metadata.parsed("name", extension_name),
             version=metadata.parsed("version", Version.parse),
             sequence=spec.integer("sequence"),
             created=spec.parsed("created", parse_time),
@@ -187,7 +188,7 @@ def _read_extension(fields: Fields) -> Extension:
     )
     try:
         return Extension(
-            name=fields.text("name"),
+            name=fields.parsed("name", extension_name),
             version=fields.parsed("version", Version.parse),
             titles=fields.text_map("title"),
             descriptions=fields.text_map("description"),
@@ -258,9 +259,10 @@ def read_requirement(fields: Fields) -> Requirement:
             expected="one of `extension`, `capability`",
             got="both" if kinds else "neither",
         )
+    kind = kinds[0]
     return Requirement(
-        kind=kinds[0],
-        name=fields.text(kinds[0].value),
+        kind=kind,
+        name=fields.parsed(kind.value, extension_name if kind is RequirementKind.EXTENSION else str),
         constraint=fields.parsed("version", Constraint.parse),
         optional=fields.flag("optional", default=False),
     )

@@ -57,7 +57,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _deeper_than(value: Json, levels: int) -> bool:
     """True when `value` nests deeper than `levels`; level by level, so that depth costs no stack."""
     layer: list[Json] = [value]
-    for _ in range(levels + 1):
+    for _ in range(levels):
         layer = [
             child
             for node in layer
