@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from renderer.cli.main import main
+from renderer import __version__
+
+
+def main() -> int:
+    """Run the command line; the exit code. The version is told before anything else is loaded."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        sys.stdout.write(f"sitewright {__version__}\n")
+        return 0
+    from renderer.cli import main as terminal
+
+    return terminal.main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

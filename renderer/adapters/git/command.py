@@ -48,6 +48,7 @@ _SETTINGS: Final = (
     "core.fsmonitor=false",
     "core.autocrlf=false",
     "core.quotePath=false",
+    "fastimport.unpackLimit=1",
     "gc.autoDetach=false",
     "i18n.commitEncoding=UTF-8",
 )

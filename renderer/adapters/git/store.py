@@ -98,15 +98,18 @@ class GitStore:
 
     def _change(self, place: Place, roots: Sequence[str], edit: Edit, message: str, author: Author) -> Published:
         """Commit, deliver, move the branch: in this order, so that a refused push changes nothing here."""
+        moved = False
         try:
             commit = _commit(place, edit, message, author)
             published = self._deliver(place, roots, commit, message, len(edit))
             if not self._merge_request:
                 _move(place, edit, commit, message, author)
+                moved = True
             return published
         finally:
-            forgotten = f"delete {_PENDING}\0\0delete {_TOPIC}\0\0"
-            place.git.run("update-ref", "-z", "--stdin", data=forgotten.encode())
+            if not moved:
+                forgotten = f"delete {_PENDING}\0\0delete {_TOPIC}\0\0"
+                place.git.run("update-ref", "-z", "--stdin", data=forgotten.encode())
 
     def _place(self) -> Place:
         """The repository, opened once: what was loaded is what is replaced."""
@@ -128,7 +131,7 @@ class GitStore:
 
     def _edit(self, place: Place, roots: Sequence[str], trees: Mapping[str, FileTree]) -> Edit:
         entries = listing(place.git, place.tip, roots)
-        _refuse_blocked(place, roots, self.location)
+        _refuse_blocked(place, [root for root in roots if not _below(entries, root)], self.location)
         hint = "move these files away, or give the site another directory with spec.gitops.path"
         refuse([finding for root in roots for finding in foreign_files(root, _below(entries, root), hint)])
         return compare(entries, trees, place.algorithm)
@@ -181,7 +184,7 @@ def _below(entries: Iterable[str], root: str) -> list[str]:
 
 
 def _refuse_blocked(place: Place, roots: Sequence[str], location: str) -> None:
-    """Raise InputError when a file, a link or a submodule stands where a root must pass."""
+    """Raise InputError when a file, a link or a submodule stands where one of these new roots must pass."""
     if place.tip is None:
         return
     above = sorted({root[:index] for root in roots for index, char in enumerate(root) if char == "/"})
@@ -206,7 +209,7 @@ def _commit(place: Place, edit: Edit, message: str, author: Author) -> str:
     text = message.rstrip("\n") + "\n"
     signature = _signature(author)
     stream = import_stream(edit, ref=_PENDING, parent=place.tip, signature=signature, message=text)
-    commit = place.git.run("fast-import", "--quiet", "--done", "--force", data=stream).text
+    commit = place.git.run("fast-import", "--quiet", "--done", "--force", data=stream).text  # one pack, never loose
     if place.git.run("config", "--type=bool", "--get", "commit.gpgSign", ok=(0, 1)).text != "true":
         return commit
     parent = ["-p", place.tip] if place.tip else []

@@ -129,7 +129,9 @@ def _check(options: Options) -> Outcome:
     from renderer.commands.check import check
 
     names = [Path(name) for name in options.texts("what")]
-    if all(name.is_dir() for name in names):
+    if len({name.is_dir() for name in names}) > 1:
+        raise _usage("name rendered trees or profiles, not both at once", "sitewright check build/demo")
+    if names[0].is_dir():
         return check({shown: tree for name in names for shown, tree in named(trees_in(name), name).items()})
     return _check_profiles(options)
 
