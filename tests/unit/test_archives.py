@@ -1,0 +1,123 @@
+"""Archives: the same bytes for the same files; nothing hostile gets in."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from renderer.formats.archives import ArchiveError, ArchiveLimits, pack, unpack
+from renderer.model.tree import FileTree
+
+PARTS = st.text("abcü-.x", min_size=1, max_size=6).filter(lambda part: part not in {".", ".."})
+TREES = st.dictionaries(
+    st.lists(PARTS, min_size=1, max_size=3).map("/".join), st.binary(max_size=50), max_size=6
+).filter(lambda files: not any(other.startswith(f"{path}/") for path in files for other in files))
+
+
+def archive(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, form: int = tarfile.GNU_FORMAT) -> bytes:
+    """A tar of these members."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=form) as writer:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.size = kind, len(content)
+            writer.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@given(TREES)
+def test_what_is_packed_is_unpacked(files: dict[str, bytes]) -> None:
+    tree = FileTree.of(files.items())
+    assert unpack(pack(tree)) == tree
+    assert unpack(pack(tree, "root")).files == {f"root/{path}": content for path, content in tree.items()}
+
+
+def test_packing_is_reproducible_and_says_nothing_of_the_machine() -> None:
+    one = FileTree.of([("b", b"2"), ("a", b"1")])
+    two = FileTree.of([("a", b"1"), ("b", b"2")])
+    assert pack(one) == pack(two)
+    assert pack(one)[:10] == b"\x1f\x8b\x08\0\0\0\0\0\x02\xff"
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(pack(one)))) as archive:
+        for member in archive:
+            assert (member.mtime, member.uid, member.gid, member.uname, member.mode) == (0, 0, 0, "", 0o644)
+
+
+def test_long_and_chinese_names_survive() -> None:
+    tree = FileTree.of([(f"{'d' * 120}/{'f' * 120}.yaml", b"x"), ("网站/说明.md", b"y")])
+    assert unpack(pack(tree)) == tree
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (archive(("../x", b"")), "leave its root"),
+        (archive(("/x", b"")), "leave its root"),
+        (archive(("a/../../x", b"")), "leave its root"),
+        (archive((".git/hooks/pre-commit", b"")), "leave its root"),
+        (archive(("x", b""), kind=tarfile.SYMTYPE), "is a link"),
+        (archive(("x", b""), kind=tarfile.LNKTYPE), "is a link"),
+        (archive(("x", b""), kind=tarfile.BLKTYPE), "a device"),
+        (archive(("x", b"1"), ("x", b"2")), "`x` twice"),
+        (archive(("x", b"1"), ("./x", b"2")), "`x` twice"),
+        (archive(("x", b"1"), ("x/y", b"2")), "a file and a directory"),
+        (archive(("x", b"1" * 600))[:700], "damaged|ends in the middle"),
+        (b"not a tar at all" * 100, "damaged"),
+        (gzip.compress(archive(("x", b"1")))[:-20], "damaged|ends in the middle"),
+        (gzip.compress(archive(("x", b"1"))) + b"more", "something follows"),
+        (b"\x1f\x8b" + b"\0" * 50, "damaged"),
+    ],
+)
+def test_hostile_and_damaged_archives_are_refused(content: bytes, message: str) -> None:
+    with pytest.raises(ArchiveError, match=message):
+        unpack(content)
+
+
+def test_the_last_of_several_members_counts_where_that_is_asked_for() -> None:
+    content = archive(("x", b"1"), ("x", b"2"))
+    assert unpack(content, repeats=True).files == {"x": b"2"}
+
+
+def test_sizes_and_counts_are_bounded() -> None:
+    limits = ArchiveLimits(members=3, file=100, total=250)
+    with pytest.raises(ArchiveError, match="more than 3 members"):
+        unpack(archive(*((f"f{n}", b"") for n in range(4))), limits)
+    with pytest.raises(ArchiveError, match="101 bytes; 100 are allowed in one file"):
+        unpack(archive(("x", b"1" * 101)), limits)
+    with pytest.raises(ArchiveError, match="more than 250 bytes"):
+        unpack(archive(*((f"f{n}", b"1" * 90) for n in range(3))), limits)
+
+
+def test_a_bomb_is_not_blown_up() -> None:
+    engine = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(engine.compress(bytes(2**20)) for _ in range(400)) + engine.flush()
+    assert len(bomb) < 2**20
+    with pytest.raises(ArchiveError, match="when decompressed"):
+        unpack(bomb)
+
+
+def test_a_negative_size_does_not_send_the_reader_back() -> None:
+    # CVE-2025-8194: tarfile follows a negative size backwards, and reads the same member for ever.
+    header = tarfile.TarInfo("x")
+    raw = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+    raw[124:136] = b"\xff" * 8 + (-1024).to_bytes(4, "big", signed=True)
+    raw[148:156] = b" " * 8
+    raw[148:156] = f"{sum(raw[:512]):06o}\0 ".encode()
+    with pytest.raises(ArchiveError):
+        unpack(bytes(raw) + bytes(1024))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_extended_headers_are_bounded(kind: bytes) -> None:
+    with pytest.raises(ArchiveError, match="an extended header has 100000 bytes"):
+        unpack(archive(("x", b"1" * 100_000), kind=kind))
+
+
+def test_a_sparse_file_is_refused() -> None:
+    with pytest.raises(ArchiveError, match="sparse"):
+        unpack(archive(("x", b""), kind=tarfile.GNUTYPE_SPARSE))
