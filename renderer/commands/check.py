@@ -26,8 +26,8 @@ def check(trees: Mapping[str, FileTree]) -> Outcome:
     for name, tree in trees.items():
         found = [*_recorded(name, tree), *_manifests(name, tree)]
         objects = sum(path.startswith("manifests/") for path in tree)
-        faults = "intact" if not found else f"{len(found)} {'fault' if len(found) == 1 else 'faults'}"
-        lines.append(f"{name}: {len(tree)} files, {objects} objects, {faults}")
+        faults = _counted(len(found), "fault") if found else "intact"
+        lines.append(f"{name}: {_counted(len(tree), 'file')}, {_counted(objects, 'object')}, {faults}")
         documents.append({"root": name, "files": len(tree), "objects": objects, "faults": len(found)})
         findings += found
     return Outcome(
@@ -125,3 +125,7 @@ def _twice(identity: ObjectId, first: str, where: Where) -> Finding:
         got=f"first in `{first}`",
         hint="render the site again: sitewright render PROFILE",
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
