@@ -39,10 +39,9 @@ _FIRST_BASE: Final = 20
 _STEP: Final = 20
 _CLOSING: Final = 999
 # Places relative to an extension's base number.
-_BEFORE: Final = range(-5, 0)
+_HOOKS: Final = {HookPhase.BEFORE: range(-5, 0), HookPhase.AFTER: range(9, 14)}
 _RESOURCES: Final = 4
 _RUNTIME: Final = 7
-_AFTER: Final = range(9, 14)
 _LOWEST_OVERRIDE: Final = 11
 
 # Pods are refused, and not queued, while the class that they name is missing.
@@ -85,19 +84,13 @@ def plan_waves(
     everything = tuple(manifests)
     graph = RequirementGraph.of((one.origin.extension for one in everything), requires)
     bases, findings = _bases(graph, overrides)
-    slots = {
-        phase: hook_slots(everything, phase, len(_slots_of(phase))) for phase in (HookPhase.BEFORE, HookPhase.AFTER)
-    }
+    slots = {phase: hook_slots(everything, phase, len(places)) for phase, places in _HOOKS.items()}
     planner = _Planner(everything, graph, bases, overrides, slots)
     places = {manifest.id: planner.place(manifest) for manifest in everything}
     for phase, one in slots.items():
         findings.extend(_compressed(name, phase) for name in sorted(one.compressed))
     findings.extend(_out_of_order(everything, graph, places, bases))
     return Planned(plan=_plan(everything, places), findings=tuple(findings))
-
-
-def _slots_of(phase: HookPhase) -> range:
-    return _BEFORE if phase is HookPhase.BEFORE else _AFTER
 
 
 def _bases(graph: RequirementGraph, overrides: Mapping[str, tuple[int, str]]) -> tuple[dict[str, int], list[Finding]]:
@@ -148,7 +141,7 @@ class _Planner:
         for phase, slots in self.slots.items():
             slot = slots.of.get(identity)
             if slot is not None:
-                return _Place(base + _slots_of(phase)[slot], phase.value, _hook_reason(manifest, phase))
+                return _Place(base + _HOOKS[phase][slot], phase.value, _hook_reason(manifest, phase))
         if is_webhook_configuration(manifest) and refuses_when_down(manifest):
             return _resources(base, f"after the pods of {extension}, which answer the webhook")
         if (identity.group, identity.kind) == _API_SERVICE:
@@ -193,8 +186,9 @@ def _hook_reason(manifest: Manifest, phase: HookPhase) -> str:
 
 def _plan(everything: tuple[Manifest, ...], places: Mapping[ObjectId, _Place]) -> WavePlan:
     """The waves with their markers, in order, every object with its wave written on it."""
-    waves: dict[int, list[Manifest]] = {_CLOSING: []}
-    names: dict[int, str] = {_CLOSING: "closing"}
+    closing = max([_CLOSING, *(place.wave + 1 for place in places.values())])
+    waves: dict[int, list[Manifest]] = {closing: []}
+    names: dict[int, str] = {closing: "closing"}
     reasons = {identity: place.reason for identity, place in places.items()}
     for manifest in everything:
         place = places[manifest.id]
@@ -202,7 +196,7 @@ def _plan(everything: tuple[Manifest, ...], places: Mapping[ObjectId, _Place]) -
         names[place.wave] = min(names.get(place.wave, place.name), place.name, key=_NAMES.index)
     planned: list[Wave] = []
     for number, members in sorted(waves.items()):
-        place = _Place(number, names[number], _CLOSING_REASON if number == _CLOSING else _MARKER_REASON)
+        place = _Place(number, names[number], _CLOSING_REASON if number == closing else _MARKER_REASON)
         marker = _numbered(_marker(place), place)
         reasons[marker.id] = place.reason
         ordered = sorted((*members, marker), key=lambda one: apply_order(one.id))
@@ -262,12 +256,12 @@ def _out_of_order(
         for name in sorted(knot & first.keys()):
             for required in sorted((graph.edges[name] - knot) & last.keys()):
                 if last[required] >= first[name]:
-                    least = bases[name] + last[required] - first[name] + 1
-                    findings.append(_too_early(name, bases[name], required, last[required], least))
+                    findings.append(_too_early(name, bases[name], first[name], required, last[required]))
     return findings
 
 
-def _too_early(name: str, wave: int, required: str, done: int, least: int) -> Finding:
+def _too_early(name: str, wave: int, first: int, required: str, done: int) -> Finding:
+    least = wave + done - first + 1
     return Finding(
         code="wave-before-requirement",
         message=f"`{name}` is put into wave {wave}, before `{required}`, which it requires, is complete",
@@ -302,7 +296,7 @@ def _reserved(name: str, wave: int) -> Finding:
 def _compressed(name: str, phase: HookPhase) -> Finding:
     return Finding(
         code="hooks-compressed",
-        message=f"`{name}` has hooks of more than {len(_slots_of(phase))} weights {phase.value} it; the last ones run"
+        message=f"`{name}` has hooks of more than {len(_HOOKS[phase])} weights {phase.value} it; the last ones run"
         " at the same time",
         severity=Severity.WARNING,
         where=Where(subject=f"extension {name}"),
