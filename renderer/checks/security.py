@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -72,10 +71,15 @@ def _content(body: Mapping[str, Json]) -> Iterator[tuple[str, bytes]]:
         for key, value in mapping(body, section).items():
             if not isinstance(value, str):
                 continue
-            try:
-                yield key, base64.b64decode(value) if section in encoded else value.encode(errors="replace")
-            except binascii.Error:
-                yield key, value.encode(errors="replace")
+            yield key, (_decoded(value) if section in encoded else value.encode(errors="replace"))
+
+
+def _decoded(value: str) -> bytes:
+    """The bytes behind base64; the text itself when it is none."""
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except ValueError:
+        return value.encode(errors="replace")
 
 
 def privileged_pods(composed: Composed) -> Iterator[Finding]:

@@ -257,6 +257,19 @@ def test_an_insecure_registry_is_said_to_be_so() -> None:
     assert config["mirrors"]["harbor.site.local"] == {"endpoint": ["http://harbor.site.local"]}
 
 
+def test_the_ca_of_the_registry_goes_along() -> None:
+    for cluster, place in (
+        ({"runtime": Runtime.CRIO}, "/etc/containers/certs.d/harbor.site.local:5443/ca.crt"),
+        ({"distribution": Distribution.RKE2}, "/etc/rancher/rke2/site-registry-ca.crt"),
+    ):
+        _, tree = planned(a_site(cluster=cluster, registry={"ca": b"PEM"}))
+        (directory,) = {path.split("/")[1] for path in tree}
+        assert tree.files[f"nodes/{directory}/ca.crt"] == b"PEM"
+        assert f"Copy `ca.crt` to `{place}`." in tree.files[f"nodes/{directory}/README.md"].decode()
+    config = cast("dict[str, Any]", load_values(tree.files["nodes/rke2/registries.yaml"]))
+    assert config["configs"]["harbor.site.local:5443"]["tls"] == {"ca_file": place}
+
+
 def test_credentials_are_named_and_never_written() -> None:
     credentials = SecretReference(name="harbor-pull", namespace="kube-system")
     for cluster, _ in RUNTIMES.values():

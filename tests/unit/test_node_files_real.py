@@ -158,7 +158,7 @@ def test_containerd_asks_the_mirror_and_only_the_mirror(
 
     def fetch(name: str) -> subprocess.CompletedProcess[str]:
         hosts = ["--hosts-dir", str(nodes / "containerd" / "certs.d")]
-        command = [real("ctr"), "--address", str(address), "content", "fetch", *hosts, name]
+        command = [str(real("ctr")), "--address", str(address), "content", "fetch", *hosts, name]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     with subprocess.Popen(

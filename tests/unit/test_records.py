@@ -172,6 +172,12 @@ def test_secrets_md_shows_what_to_create() -> None:
     assert "| `Secret shop/web-tls` | shop | 1 |\n" in found["report.md"]
 
 
+def test_other_objects_with_secret_material_are_shown_as_they_are() -> None:
+    settings = an_object("ConfigMap", "settings", "shop", data={"app.yaml": "jwt: <generated>\n"})
+    text = records(composed(PLAN, external=(ExternalObject(manifest=settings, fields=()),)))["secrets.md"]
+    assert "data:\n  app.yaml: |\n    jwt: <generated>\n" in text
+
+
 # --- orphans -----------------------------------------------------------------------------------------------------
 
 ORPHANS = (
