@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -13,17 +11,12 @@ from renderer.model.builtin_api import api_life
 from renderer.model.check import Rule
 from renderer.model.fields import Json, spell_path
 from renderer.model.manifest import Manifest
+from renderer.model.object_names import metadata_faults, name_fault
 from renderer.model.rendering import Composed
 from renderer.model.scope import BUILT_IN_NAMESPACES, Scope, built_in_scope, is_built_in_group
 from renderer.model.workload import mapping, mappings, pod_of
 
 _CRD: Final = ("apiextensions.k8s.io", "CustomResourceDefinition")
-_RBAC: Final = "rbac.authorization.k8s.io"
-_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*\Z")
-_LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
-_QUALIFIED: Final = re.compile(r"(?:(?P<prefix>[^/]+)/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
-_NAME_LIMIT: Final = 253
 _ANNOTATIONS_LIMIT: Final = 262_144
 """Bytes of all annotations of an object (k8s.io/apimachinery validation, TotalAnnotationSizeLimitB)."""
 _CONFIG_LIMIT: Final = 1_048_576
@@ -149,7 +142,7 @@ def _served_kinds(composed: Composed) -> dict[tuple[str, str], set[str]]:
 def metadata(composed: Composed) -> Iterator[Finding]:
     """Names, labels and annotations that the API server refuses."""
     for manifest in _objects(composed):
-        fault = _name_fault(manifest)
+        fault = name_fault(manifest.id)
         if fault:
             yield _object_finding("metadata-invalid", manifest, fault, path="metadata.name")
         pod = pod_of(manifest)
@@ -161,43 +154,8 @@ def metadata(composed: Composed) -> Iterator[Finding]:
                 template = mapping(template, step)
             places.append(((*steps, "metadata"), mapping(template, "metadata")))
         for steps_to, content in places:
-            for path, fault in _label_faults(content, tuple(steps_to)):
+            for path, fault in metadata_faults(content, tuple(steps_to)):
                 yield _object_finding("metadata-invalid", manifest, fault, path=spell_path(path))
-
-
-def _name_fault(manifest: Manifest) -> str | None:
-    name, kind, group = manifest.id.name, manifest.id.kind, manifest.id.group
-    if group == _RBAC:
-        return "has a name with `/` or `%` in it" if {"/", "%"} & set(name) else None
-    if (group, kind) in {("", "Namespace"), ("", "Service")}:
-        if _LABEL.match(name) is None or (kind == "Service" and name[0].isdigit()):
-            return "needs a name of at most 63 lower-case letters, digits and `-`"
-        return None
-    if len(name) > _NAME_LIMIT or _SUBDOMAIN.match(name) is None:
-        return f"needs a name of at most {_NAME_LIMIT} lower-case letters, digits, `-` and `.`"
-    return None
-
-
-def _label_faults(content: Mapping[str, Json], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    for section in ("labels", "annotations"):
-        for key, value in mapping(content, section).items():
-            where = (*path, section, key)
-            if not _is_qualified(key):
-                yield where, f"has the key `{key}` in its {section}, which is no qualified name"
-            elif not isinstance(value, str):
-                yield where, f"has a value in its {section} that is not a string"
-            elif section == "labels" and _LABEL_VALUE.match(value) is None:
-                yield where, f"has the label value `{value}`: at most 63 letters, digits, `-`, `_` and `.`"
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_qualified(key: str) -> bool:
-    """True for `name` and `prefix/name` as labels and annotations have them (k8s.io/apimachinery IsQualifiedName)."""
-    found = _QUALIFIED.match(key)
-    prefix = found["prefix"] if found else None
-    return found is not None and (
-        prefix is None or (_SUBDOMAIN.match(prefix) is not None and len(prefix) <= _NAME_LIMIT)
-    )
 
 
 def sizes(composed: Composed) -> Iterator[Finding]:
