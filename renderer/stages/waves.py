@@ -251,13 +251,13 @@ def _out_of_order(
         if wave > _CRDS and is_built_in_group(manifest.id.group):
             first[extension] = min(wave, first.get(extension, wave))
             last[extension] = max(wave, last.get(extension, wave))
-    findings = []
-    for knot in graph.knots:
-        for name in sorted(knot & first.keys()):
-            for required in sorted((graph.edges[name] - knot) & last.keys()):
-                if last[required] >= first[name]:
-                    findings.append(_too_early(name, bases[name], first[name], required, last[required]))
-    return findings
+    return [
+        _too_early(name, bases[name], first[name], required, last[required])
+        for knot in graph.knots
+        for name in sorted(knot & first.keys())
+        for required in sorted((graph.edges[name] - knot) & last.keys())
+        if last[required] >= first[name]
+    ]
 
 
 def _too_early(name: str, wave: int, first: int, required: str, done: int) -> Finding:
