@@ -38,7 +38,7 @@ def agent_files(
     """
     rules = _distinct(health)
     values = _values(site, plan)
-    values["size"] = f"{manifest_bytes / 1_000_000:.1f} MB"
+    values["size"] = f"{manifest_bytes / 1e6:.1f} MB" if manifest_bytes >= 100_000 else f"{manifest_bytes // 1000} kB"
     if site.gitops.agent is GitOpsAgent.ARGOCD:
         return FileTree.of((f"agent/{path}", content) for path, content in _argocd(values, rules, templates))
     return FileTree.of((f"agent/{path}", content) for path, content in _flux(site, plan, values, rules, templates))

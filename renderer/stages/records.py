@@ -80,7 +80,7 @@ def _values(composed: Composed) -> dict[str, Json]:
 
 
 def _report(composed: Composed) -> dict[str, Json]:
-    lock, waves = composed.lock, composed.plan.waves
+    lock, waves, host = composed.lock, composed.plan.waves, composed.mirrors.host
     counts = Counter(manifest.origin.extension for wave in waves for manifest in wave.manifests)
     severities = Counter(finding.severity for finding in composed.findings)
     return {
@@ -96,7 +96,8 @@ def _report(composed: Composed) -> dict[str, Json]:
         "waves": [_row(f"`{wave.directory}`", str(len(wave.manifests)), _kinds(wave.manifests)) for wave in waves],
         "image_count": len(lock.images),
         "mirrors": [
-            _row(f"`{one.source}`", f"`{composed.mirrors.host}/{one.project}`") for one in composed.mirrors.mirrors
+            _row("every other registry" if one.source == "*" else f"`{one.source}`", f"`{host}/{one.project}`")
+            for one in composed.mirrors.mirrors
         ],
         "severities": {severity.value: severities[severity] for severity in Severity},
         "findings": _findings(composed),

@@ -54,7 +54,7 @@ Kubernetes 1.31.4 (kubeadm, containerd, linux/amd64), applied by argocd.
 
 Rendered by Sitewright 0.1.0 with Helm v4.2.3 (embedded) from `profiles/branch-017.yaml` and its lock,
 of which [lock.yaml](lock.yaml) is a copy. Where everything comes from: [provenance.json](provenance.json).
-Why each object is in its wave: [plan.md](plan.md).
+Why each object is in its wave: [plan.md](plan.md). How to apply it: [agent/README.md](../agent/README.md).
 
 ## Extensions · 扩展组件
 
