@@ -75,8 +75,16 @@ def members(stream: BinaryIO, *, limit: int, repeats: bool = False) -> Iterator[
                     raise ArchiveError(f"the archive holds `{path}` twice")
                 seen.add(path)
                 yield path, member
+            _check_end(stream, archive.offset)
     except (tarfile.TarError, EOFError, OverflowError, UnicodeError) as error:
         raise ArchiveError(f"the archive is damaged: {error}") from error
+
+
+def _check_end(stream: BinaryIO, position: int) -> None:
+    """Refuse a header that cannot be read: `tarfile` takes it for the end, other readers may not."""
+    stream.seek(position)
+    if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise ArchiveError("the archive is damaged: bad header")
 
 
 def _path(member: tarfile.TarInfo) -> str | None:

@@ -151,7 +151,7 @@ class _Reader:
         found: list[SourceExtension | SourcePackages] = []
         for fields in spec.children("extensions"):
             with self.faults.at(self.document):
-                if "kubesphere" in fields:
+                if one_of(fields, "name", "kubesphere") == "kubesphere":
                     found.append(SourcePackages(packages=self._file(fields, "kubesphere")))
                 else:
                     found.append(self._extension(fields))
@@ -162,7 +162,7 @@ class _Reader:
         found: list[DeclaredImage | SourceLayout] = []
         for fields in spec.children("images"):
             with self.faults.at(self.document):
-                if "layout" in fields:
+                if one_of(fields, "reference", "layout") == "layout":
                     found.append(SourceLayout(layout=self._file(fields, "layout")))
                 else:
                     found.append(DeclaredImage(image=_declared_image(fields), at=fields.path))
@@ -209,7 +209,7 @@ class _Reader:
         return SourceExtension(extension=extension, components=components, at=fields.path)
 
     def _component(self, fields: Fields, extension: Fields) -> SourceComponent:
-        kind = next(kind for kind in ComponentKind if kind.value in fields)
+        kind = ComponentKind(one_of(fields, *(kind.value for kind in ComponentKind)))
         name = fields.text("name")
         values_from = enumerate(fields.texts("valuesFrom"))
         return SourceComponent(
@@ -222,6 +222,20 @@ class _Reader:
             values_from=tuple(self._named(text, (*fields.at("valuesFrom"), index)) for index, text in values_from),
             values_schema=self._file(fields, "valuesSchema") if "valuesSchema" in fields else None,
         )
+
+
+def one_of(fields: Fields, *keys: str) -> str:
+    """The one of `keys` that is there. Raises FieldError when it is not exactly one."""
+    found = [key for key in keys if key in fields]
+    if len(found) != 1:
+        raise FieldError(
+            fields.path,
+            "this must say exactly one of several things",
+            code="invalid-value",
+            expected=f"one of {', '.join(f'`{key}`' for key in keys)}",
+            got=" and ".join(f"`{key}`" for key in found) or "none of them",
+        )
+    return found[0]
 
 
 def _namespace(component: Fields, extension: Fields) -> str:
