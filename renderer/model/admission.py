@@ -29,10 +29,11 @@ def custom_kinds(manifests: Iterable[Manifest]) -> dict[GroupKind, CustomKind]:
     `extension` ships the definition, and so most likely the operator; `converted`: a webhook converts versions.
     """
     kinds: dict[GroupKind, CustomKind] = {}
-    for manifest in manifests:
+    definitions = [manifest for manifest in manifests if (manifest.id.group, manifest.id.kind) == _CRD]
+    for manifest in sorted(definitions, key=lambda one: one.id):
         spec = manifest.body.get("spec")
         names = spec.get("names") if isinstance(spec, dict) else None
-        if (manifest.id.group, manifest.id.kind) != _CRD or not isinstance(spec, dict) or not isinstance(names, dict):
+        if not isinstance(spec, dict) or not isinstance(names, dict):
             continue
         conversion = spec.get("conversion")
         converted = isinstance(conversion, dict) and conversion.get("strategy") == "Webhook"
