@@ -316,6 +316,7 @@ def normal(original: Mapping[str, Any]) -> str:
     body.pop("status", None)
     text = json.dumps(body, sort_keys=True)
     text = re.sub(r"@sha256:[0-9a-f]{64}", "", text)
+    text = re.sub(r'(\\n)+"', r'\\n"', text)  # blank lines at the end of a document: Helm 3 and 4 differ there
     text = re.sub(r'"caBundle": "[^"]*"', '"caBundle": ""', text)
     text = re.sub(r'("checksum/[^"]*|"[^"]*checksum[^"]*"): "[^"]*"', '"checksum": ""', text)
     return text.replace("docker.io/library/", "").replace("docker.io/", "")
