@@ -18,6 +18,7 @@ _RBAC: Final = "rbac.authorization.k8s.io"
 _PRIVATE_KEY: Final = b"PRIVATE KEY-----"
 _HOST_SHARES: Final = ("hostNetwork", "hostPID", "hostIPC")
 _STRONG: Final = frozenset({"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "BPF", "NET_ADMIN", "DAC_READ_SEARCH"})
+_HARMLESS_PATHS: Final = frozenset({"/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"})
 _SHOWN: Final = 6
 
 
@@ -103,7 +104,8 @@ def _privileges(manifest: Manifest) -> Iterator[str]:
         return
     yield from (key for key in _HOST_SHARES if pod.content.get(key) is True)
     for _, volume in mappings(pod.content, "volumes"):
-        if path := mapping(volume, "hostPath").get("path"):
+        path = mapping(volume, "hostPath").get("path")
+        if path is not None and path not in _HARMLESS_PATHS:
             yield f"hostPath {path}"
     for _, container in pod.containers():
         context = mapping(container, "securityContext")

@@ -449,7 +449,8 @@ def test_privileges_are_one_finding_for_each_workload() -> None:
             {"name": "b", "securityContext": security_context},
         ],
     )
-    (finding,) = found(flat(SHOP, web, a_deployment("plain")), "privileged-container")
+    clock = a_deployment("clock", volumes=[{"name": "v", "hostPath": {"path": "/etc/localtime"}}])
+    (finding,) = found(flat(SHOP, web, clock, a_deployment("plain")), "privileged-container")
     assert finding.severity is Severity.WARNING
     assert finding.message == (
         "`Deployment shop/web` reaches out of its containers: `capability SYS_ADMIN`, `hostNetwork`, `hostPath /`,"
