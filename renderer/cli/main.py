@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 from renderer import __version__
 from renderer.cli.console import Console
 from renderer.cli.help import command_epilog, described, overview
-from renderer.cli.spec import Argument, Command, values_of
+from renderer.cli.spec import Argument, Command, common_arguments, values_of
 from renderer.cli.suggestion import misplaced_option, unknown_command, usage
 from renderer.cli.verbs.every import SITEWRIGHT
 from renderer.errors import RendererError
@@ -90,8 +90,8 @@ class _Parser(argparse.ArgumentParser):
         raise usage(self.prog, message, self._option_string_actions)
 
 
-def parser_of(command: Command, program: str, width: int) -> argparse.ArgumentParser:
-    """The parser of one command."""
+def parser_of(command: Command, program: str, width: int, *, common: bool = True) -> argparse.ArgumentParser:
+    """The parser of one command; without `common` only with its own arguments, for the reference."""
 
     def formatter(prog: str) -> argparse.HelpFormatter:
         return argparse.RawDescriptionHelpFormatter(prog, width=width, max_help_position=30)
@@ -106,10 +106,11 @@ def parser_of(command: Command, program: str, width: int) -> argparse.ArgumentPa
     )
     for argument in command.arguments:
         _add(parser, argument)
-    common = parser.add_argument_group("options of every command")
-    for argument in command.all_arguments()[len(command.arguments) :]:
-        _add(common, argument)
-    common.add_argument("--help", "-h", action="help", help="show this text")
+    if common:
+        group = parser.add_argument_group("options of every command")
+        for argument in common_arguments(command.formats):
+            _add(group, argument)
+        group.add_argument("--help", "-h", action="help", help="show this text")
     return parser
 
 

@@ -137,7 +137,7 @@ def _git_store(options: Options, repo: str) -> TreeStore:
     given = {
         name.replace("-", "_"): options.flag(name) for name in ("push", "merge-request", "agit") if name in options
     }
-    return GitStore(repo, branch, clones=cache / "sitewright" / "git", **given)
+    return GitStore(repo, branch, clones=cache / "sitewright" / "git", read_only="push" not in options, **given)
 
 
 def _only_with_repo(options: Options) -> None:

@@ -367,6 +367,11 @@ def test_a_url_without_push_is_refused_before_anything_is_asked_of_it(repository
     assert finding.hint == "add --push or --merge-request, or name a clone on this machine"
 
 
+def test_a_url_can_be_looked_at_without_push(bare: Path) -> None:
+    GitStore(str(bare), "main").publish({DEMO: tree(a="1")}, MESSAGE, AUTHOR)
+    assert GitStore(bare.as_uri(), "main", read_only=True).load(DEMO) == tree(a="1")
+
+
 def test_a_path_that_is_no_repository_does_not_find_one_further_up(work: Path) -> None:
     (work / "build").mkdir()
     for path in (work / "build", work / "nowhere"):

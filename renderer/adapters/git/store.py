@@ -35,7 +35,7 @@ class GitStore:
 
     `push` brings the commit to the remote (for a path: the branch's upstream or `origin`). `merge_request` pushes it
     to `sitewright/<site>` instead and asks the server for a merge request; `agit` asks in the way of Gitea, Forgejo
-    and Gerrit (`refs/for/<branch>`). `clones` is the directory for clones of remotes; None: one that goes away.
+    and Gerrit (`refs/for/<branch>`). `read_only` is for looking: a URL needs no push then. `clones` is the directory for clones of remotes; None: one that goes away.
 
     Raises InputError for a repository or branch that cannot be named, or a URL without any kind of push.
     """
@@ -48,6 +48,7 @@ class GitStore:
         push: bool = False,
         merge_request: bool = False,
         agit: bool = False,
+        read_only: bool = False,
         clones: Path | None = None,
     ) -> None:
         try:
@@ -59,7 +60,7 @@ class GitStore:
         self._merge_request = merge_request or agit
         self._agit = agit
         self._push = push or self._merge_request
-        if self._remote is not None and not self._push:
+        if self._remote is not None and not self._push and not read_only:
             raise InputError(_push_needed(self.location))
         self._clones = clones
         self._opened: Place | None = None
