@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from renderer.errors import Finding, InputError, Where
 from renderer.model.bundle import Offer
 from renderer.model.chart import ChartRequest
 from renderer.model.extension import Component, ComponentKind, Extension
-from renderer.model.generated import GeneratedValue
+from renderer.model.manifest import Manifest
 from renderer.model.rendering import Inflated
 from renderer.model.site import Site
 from renderer.ports import BlobReader, ChartEngine, ChartError, Executor
 from renderer.stages.chart.plan import chart_request
 from renderer.stages.chart.reading import read_chart
-from renderer.stages.generated import differences, may_invent, scan_templates, template_findings
+from renderer.stages.generated import may_invent, scan_templates, template_findings
 from renderer.stages.layout import ManifestTexts
 from renderer.stages.template import render_files, template_context
 from renderer.stages.values import components_on, layer, layers_of
@@ -65,11 +65,28 @@ class Part:
     inflated: Inflated
     request: ChartRequest | None
 
+    def made(self, manifest: Manifest) -> bool:
+        """True when `manifest` comes from this component."""
+        origin = manifest.origin
+        return (origin.extension, origin.component) == (self.extension.name, self.component.name)
 
-def inflate(site: Site, enabled: Sequence[Offer], tools: Tools, api_versions: Sequence[str]) -> tuple[Part, ...]:
-    """The objects of every component that `site` gets, in the order of `enabled` and of their components."""
+
+def inflate(
+    site: Site, enabled: Sequence[Offer], tools: Tools, api_versions: Sequence[str], *, unless: Iterable[Part] = ()
+) -> tuple[Part, ...]:
+    """The objects of every component that `site` gets, in the order of `enabled` and of their components.
+
+    `unless` are parts that are known already, and taken as they are.
+    """
+    known = {(part.extension.name, part.component.name): part for part in unless}
     jobs = [(one.extension, component) for one in enabled for component in components_on(site, one.extension)]
-    return tuple(tools.executor.map(lambda job: _part(site, *job, tools, tuple(api_versions)), jobs))
+
+    def one(job: tuple[Extension, Component]) -> Part:
+        extension, component = job
+        done = known.get((extension.name, component.name))
+        return done or _part(site, extension, component, tools, tuple(api_versions))
+
+    return tuple(tools.executor.map(one, jobs))
 
 
 def _part(site: Site, extension: Extension, component: Component, tools: Tools, api_versions: tuple[str, ...]) -> Part:
@@ -114,19 +131,28 @@ def _named(extension: Extension, component: Component) -> Iterator[None]:
         ) from error
 
 
-def invented_by(parts: Sequence[Part], tools: Tools) -> tuple[tuple[GeneratedValue, ...], tuple[Finding, ...]]:
-    """What differs when the charts that may invent values are inflated once more, and notes on their templates."""
-    values: set[GeneratedValue] = set()
-    notes: list[Finding] = []
-    for part in parts:
+def inflate_again(parts: Sequence[Part], tools: Tools) -> tuple[tuple[Part, ...], tuple[Finding, ...]]:
+    """The same components, those whose templates may invent something inflated once more; and notes on templates."""
+
+    def one(part: Part) -> tuple[Part, tuple[Finding, ...]]:
         if part.request is None:
-            continue
+            return part, ()
+        request = part.request
         with _named(part.extension, part.component):
-            uses = scan_templates(tools.engine.chart_files(part.request))
-            notes.extend(template_findings(uses, part.extension.name, part.component.name))
-            if may_invent(uses):
-                again = read_chart(tools.engine.inflate(part.request), part.extension.name, part.component)
-                values.update(differences(part.inflated, again))
-    return tuple(sorted(values, key=lambda value: (value.component, value.object, value.path, value.kind.value))), (
-        *notes,
-    )
+            uses = scan_templates(tools.engine.chart_files(request))
+            notes = template_findings(uses, part.extension.name, part.component.name)
+            if not may_invent(uses):
+                return part, notes
+            inflated = read_chart(tools.engine.inflate(request), part.extension.name, part.component)
+        return replace(part, inflated=inflated), notes
+
+    results = tools.executor.map(lambda part: tools.memo.get(("again", *part.key), lambda: one(part)), parts)
+    return tuple(part for part, _ in results), tuple(finding for _, notes in results for finding in notes)
+
+
+def asks_for_apis(part: Part, tools: Tools) -> bool:
+    """True when a template of the chart looks at what the cluster serves, so that its output may depend on it."""
+    if part.request is None:
+        return False
+    with _named(part.extension, part.component):
+        return any("Capabilities" in text for text in tools.engine.chart_files(part.request).values())

@@ -1,6 +1,6 @@
 """The flow, stage after stage: (site, lock, catalog, tools) -> Rendering.
 
-    inflate -> settle -> place -> pin -> waves -> check -> layout
+    inflate -> place -> settle -> unite -> pin -> waves -> check -> layout
 
 Every stage takes immutable values and returns immutable values; nothing here reads a file, the clock, the network or
 the environment. `render` writes the tree that a lock pins; `survey` finds out what a lock must know.
@@ -14,7 +14,7 @@ from typing import Final
 
 from renderer.checks import kubernetes, ordering, security, supply_chain
 from renderer.errors import Finding, InputError, Where
-from renderer.inflation import Part, Tools, inflate, invented_by
+from renderer.inflation import Part, Tools, asks_for_apis, inflate, inflate_again
 from renderer.model.bundle import Catalog, Offer
 from renderer.model.check import Rule, run_rules
 from renderer.model.extension import Extension, RequirementKind
@@ -25,15 +25,16 @@ from renderer.model.lock import Lock
 from renderer.model.manifest import Manifest
 from renderer.model.mirror import MirrorPlan
 from renderer.model.reference import ImageReference
-from renderer.model.rendering import Composed, ExternalObject, Rendering
+from renderer.model.rendering import Composed, ExternalObject, Inflated, Rendering
 from renderer.model.site import ImagesMode, Site
 from renderer.model.tree import FileTree
 from renderer.stages import agents, layout, provenance, records
 from renderer.stages.chart.hooks import name_hooks
+from renderer.stages.generated import differences
 from renderer.stages.mirrors.nodes import node_files
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.pin import pin
-from renderer.stages.place import place
+from renderer.stages.place import Placed, place, unite
 from renderer.stages.settle import settle
 from renderer.stages.waves import plan_waves
 
@@ -117,22 +118,18 @@ def shape(
     mirrors: MirrorPlan,
     tools: Tools,
 ) -> Shaped:
-    """Objects as charts made them -> objects as the cluster gets them: settled, in their namespaces, pinned, named."""
+    """Objects as charts made them -> objects as the cluster gets them: in place, settled, each once, pinned, named."""
 
     def make() -> Shaped:
-        manifests = [manifest for part in parts for manifest in part.inflated.manifests]
-        settled = settle(manifests, invented, site.settlements)
-        homes = {(part.extension.name, part.component.name): part.component.namespace for part in parts}
-        placed = place(settled.manifests, homes)
-        beside = place((one.manifest for one in settled.external), homes).manifests
-        pinned = pin(placed.manifests, catalog.images(), mode=site.registry.images, mirrors=mirrors)
+        placed = place_parts(parts)
+        settled = settle(placed.manifests, invented, site.settlements)
+        united = unite(settled.manifests)
+        pinned = pin(united.manifests, catalog.images(), mode=site.registry.images, mirrors=mirrors)
         return Shaped(
             manifests=name_hooks(pinned.manifests),
             images=pinned.uses,
-            external=tuple(
-                replace(one, manifest=manifest) for one, manifest in zip(settled.external, beside, strict=False)
-            ),
-            findings=(*settled.findings, *placed.findings, *pinned.findings),
+            external=tuple({one.manifest.id: one for one in settled.external}.values()),
+            findings=(*placed.findings, *settled.findings, *united.findings, *pinned.findings),
         )
 
     where = mirrors.host if site.registry.images is ImagesMode.REWRITE else ""
@@ -140,6 +137,12 @@ def shape(
     bundles = tuple(bundle.manifest.digest for bundle in catalog.bundles)
     key = (tuple(part.key for part in parts), tuple(invented), repr(site.settlements), where, projects, bundles)
     return tools.memo.get(("shape", *key), make)
+
+
+def place_parts(parts: Sequence[Part]) -> Placed:
+    """The objects of all components in their namespaces, in the same order."""
+    homes = {(part.extension.name, part.component.name): part.component.namespace for part in parts}
+    return place((manifest for part in parts for manifest in part.inflated.manifests), homes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +161,10 @@ def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools)
     parts = inflate(site, enabled, tools, told)
     served = tuple(sorted({*told, *served_by(manifest for part in parts for manifest in part.inflated.manifests)}))
     if served != told:
-        parts = inflate(site, enabled, tools, served)
-    invented, notes = invented_by(parts, tools)
+        asking = {part.component.name for part in parts if asks_for_apis(part, tools)}
+        parts = inflate(site, enabled, tools, served, unless=[one for one in parts if one.component.name not in asking])
+    again, notes = inflate_again(parts, tools)
+    invented = invented_between(parts, again)
     declared = {image for offer in enabled for image in offer.extension.images}
     mirrors = plan_mirrors(site.registry, declared)
     shaped = shape(site, parts, invented, catalog, mirrors, tools)
@@ -169,6 +174,16 @@ def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools)
         api_versions=served,
         findings=(*(finding for part in parts for finding in part.inflated.findings), *notes, *shaped.findings),
     )
+
+
+def invented_between(parts: Sequence[Part], again: Sequence[Part]) -> tuple[GeneratedValue, ...]:
+    """The fields in which two inflations of the same components differ."""
+    first, second = place_parts(parts).manifests, place_parts(again).manifests
+    found: set[GeneratedValue] = set()
+    for one in (one for one, other in zip(parts, again, strict=True) if one is not other):
+        pair = (Inflated(manifests=tuple(filter(one.made, manifests))) for manifests in (first, second))
+        found.update(differences(*pair))
+    return tuple(sorted(found, key=lambda value: (value.component, value.object, value.path, value.kind.value)))
 
 
 def offers(lock: Lock, catalog: Catalog) -> tuple[Offer, ...]:

@@ -27,7 +27,7 @@ FLUX_PRUNE: Final = "kustomize.toolkit.fluxcd.io/prune"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """The manifests in their places, each identity once, and what was wrong with them."""
+    """The manifests, and what was wrong with them."""
 
     manifests: tuple[Manifest, ...]
     findings: tuple[Finding, ...]
@@ -39,31 +39,43 @@ def place(
     *,
     known: Mapping[GroupKind, Scope] | None = None,
 ) -> Placed:
-    """Place `manifests`. `namespaces` maps (extension, component) to the namespace that its objects default to.
+    """Every object in its namespace. `namespaces` maps (extension, component) to where its objects live by default.
 
-    `known` are scopes of kinds that the cluster serves beyond Kubernetes and the CRDs among `manifests`. Of an
-    object that two components define alike one is kept, and Namespaces are merged; any other duplicate is an error
-    finding, and the first definition is kept. A Namespace that objects live in and nothing defines is added.
+    `known` are scopes of kinds that the cluster serves beyond Kubernetes and the CRDs among `manifests`. The result
+    has as many manifests, in the same order.
     """
     ordered = tuple(manifests)
     crds = (manifest.body for manifest in ordered if (manifest.id.group, manifest.id.kind) == _CRD)
     scopes = {**(known or {}), **scopes_of(crds)}
     findings: list[Finding] = []
-    placed: dict[ObjectId, Manifest] = {}
+    placed = []
     for manifest in ordered:
         home = namespaces.get((manifest.origin.extension, manifest.origin.component), "")
-        one = _protected(_in_place(manifest, scopes, home, findings))
-        seen = placed.get(one.id)
+        placed.append(_in_place(manifest, scopes, home, findings))
+    return Placed(manifests=tuple(placed), findings=tuple(findings))
+
+
+def unite(manifests: Iterable[Manifest]) -> Placed:
+    """Each identity once, what must not be pruned marked, and a Namespace for every namespace that is lived in.
+
+    Of an object that two components define alike one is kept, and Namespaces are merged; any other duplicate is an
+    error finding, and the first definition is kept.
+    """
+    findings: list[Finding] = []
+    united: dict[ObjectId, Manifest] = {}
+    for manifest in manifests:
+        one = _protected(manifest)
+        seen = united.get(one.id)
         if seen is None:
-            placed[one.id] = one
+            united[one.id] = one
             _check_subjects(one, findings)
         elif seen.body != one.body:
-            placed[one.id] = _merged(seen, one, findings)
-    for name in sorted({identity.namespace for identity in placed} - BUILT_IN_NAMESPACES - {""}):
-        if ObjectId("", "Namespace", "", name) not in placed:
+            united[one.id] = _merged(seen, one, findings)
+    for name in sorted({identity.namespace for identity in united} - BUILT_IN_NAMESPACES - {""}):
+        if ObjectId("", "Namespace", "", name) not in united:
             namespace = _protected(_namespace(name))
-            placed[namespace.id] = namespace
-    return Placed(manifests=tuple(placed.values()), findings=tuple(findings))
+            united[namespace.id] = namespace
+    return Placed(manifests=tuple(united.values()), findings=tuple(findings))
 
 
 def _in_place(manifest: Manifest, scopes: Mapping[GroupKind, Scope], home: str, findings: list[Finding]) -> Manifest:
