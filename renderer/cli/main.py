@@ -18,7 +18,7 @@ from renderer.cli.help import command_epilog, described, overview
 from renderer.cli.spec import Argument, Command, common_arguments, values_of
 from renderer.cli.suggestion import misplaced_option, unknown_command, usage
 from renderer.cli.verbs.every import SITEWRIGHT
-from renderer.errors import RendererError
+from renderer.errors import Finding, RendererError, Where
 
 INTERNAL: Final = 70
 INTERRUPTED: Final = 130
@@ -51,8 +51,13 @@ def _run(given: list[str], console: Console) -> int:
         return error.exit_code
     except (KeyboardInterrupt, BrokenPipeError):
         raise
+    except OSError as error:
+        if _debugging(given):
+            return _internal(console, error, debug=True)
+        report.complain(console, [_system(error)], form=form, code=1)
+        return 1
     except Exception as error:  # noqa: BLE001 - the last stop: a fault of ours is told as one
-        return _internal(console, error, debug="--debug" in given or bool(os.environ.get("SITEWRIGHT_DEBUG")))
+        return _internal(console, error, debug=_debugging(given))
 
 
 def _dispatch(given: list[str], console: Console) -> int:
@@ -133,6 +138,22 @@ def _form(given: Sequence[str]) -> str:
     """The format asked for, found without a parser: complaints about the command line obey it as well."""
     spelled = f" {' '.join(given)} ".replace("--format=", "--format ")
     return "json" if " --format json " in spelled else "text"
+
+
+def _debugging(given: Sequence[str]) -> bool:
+    return "--debug" in given or bool(os.environ.get("SITEWRIGHT_DEBUG"))
+
+
+def _system(error: OSError) -> Finding:
+    """What the operating system refused, where no adapter knew better."""
+    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    said = (error.strerror or str(error)).lower()
+    return Finding(
+        code="system-error",
+        message=f"`{place}`: {said}" if place else said,
+        where=Where(file=place),
+        hint="check that it exists, its owner and the free space; --debug shows where Sitewright met it",
+    )
 
 
 def _internal(console: Console, error: Exception, *, debug: bool) -> int:

@@ -273,6 +273,21 @@ def test_a_fault_of_ours_is_told_as_one(
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
+def test_what_the_system_refuses_is_no_fault_of_ours(
+    command: Install, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Options) -> Outcome:
+        raise OSError(28, "No space left on device", "out/a.yaml")
+
+    command(full)
+    monkeypatch.delenv("SITEWRIGHT_DEBUG", raising=False)
+    assert terminal.main(["try"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error[system-error]: `out/a.yaml`: no space left on device\n  --> out/a.yaml\n   hint: ")
+    assert terminal.main(["try", "--debug"]) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_an_interrupt_ends_with_130(command: Install, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(_: Options) -> Outcome:
         raise KeyboardInterrupt

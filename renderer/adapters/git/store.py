@@ -35,7 +35,8 @@ class GitStore:
 
     `push` brings the commit to the remote (for a path: the branch's upstream or `origin`). `merge_request` pushes it
     to `sitewright/<site>` instead and asks the server for a merge request; `agit` asks in the way of Gitea, Forgejo
-    and Gerrit (`refs/for/<branch>`). `read_only` is for looking: a URL needs no push then. `clones` is the directory for clones of remotes; None: one that goes away.
+    and Gerrit (`refs/for/<branch>`). `read_only` is for looking: a URL needs no push then. `clones` is the directory
+    for clones of remotes; None: one that goes away.
 
     Raises InputError for a repository or branch that cannot be named, or a URL without any kind of push.
     """
