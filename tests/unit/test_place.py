@@ -6,8 +6,8 @@ import pytest
 
 from renderer.errors import Severity
 from renderer.model.manifest import Manifest, Origin
-from renderer.model.scope import Scope, built_in_scope, scopes_of
-from renderer.stages.place import Placed, place
+from renderer.model.scope import GroupKind, Scope, built_in_scope, scopes_of
+from renderer.stages.place import Placed, place, unite
 
 HOMES = {("web", "host"): "extension-web", ("web", "agent"): "extension-web", ("db", "db"): "data"}
 
@@ -23,8 +23,12 @@ def crd(kind: str, scope: str, group: str = "a.example") -> Manifest:
     return thing("CustomResourceDefinition", "apiextensions.k8s.io/v1", metadata={"name": f"{kind}.{group}"}, spec=spec)
 
 
-def placed(*manifests: Manifest) -> Placed:
-    return place(manifests, HOMES)
+def placed(*manifests: Manifest, known: dict[GroupKind, Scope] | None = None) -> Placed:
+    """Placed, and united as the pipeline does it."""
+    result = place(manifests, HOMES, known=known)
+    assert len(result.manifests) == len(manifests)
+    united = unite(result.manifests)
+    return Placed(manifests=united.manifests, findings=(*result.findings, *united.findings))
 
 
 def names(result: Placed) -> list[str]:
@@ -62,7 +66,7 @@ class TestNamespaces:
         assert names(result)[:2] == ["Narrow.a.example extension-web/x", "Wide.a.example x"]
 
     def test_scopes_that_the_cluster_is_known_to_serve_count_too(self) -> None:
-        result = place([thing("Narrow", "a.example/v1")], HOMES, known={("a.example", "Narrow"): Scope.NAMESPACED})
+        result = placed(thing("Narrow", "a.example/v1"), known={("a.example", "Narrow"): Scope.NAMESPACED})
         assert names(result) == ["Narrow.a.example extension-web/x", "Namespace extension-web"]
         assert not result.findings
 
