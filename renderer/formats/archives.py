@@ -76,7 +76,9 @@ def members(stream: BinaryIO, *, limit: int, repeats: bool = False) -> Iterator[
                 seen.add(path)
                 yield path, member
             _check_end(stream, archive.offset)
-    except (tarfile.TarError, EOFError, OverflowError, UnicodeError) as error:
+    except ArchiveError:
+        raise
+    except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
         raise ArchiveError(f"the archive is damaged: {error}") from error
 
 

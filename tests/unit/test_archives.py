@@ -116,6 +116,13 @@ def test_extended_headers_are_bounded(kind: bytes) -> None:
         unpack(archive(("x", b"1" * 100_000), kind=kind))
 
 
+@pytest.mark.parametrize("record", [b"21 GNU.sparse.size=x\n", b"13 size=-512\n", b"9 path=/\n", b"12 path=../\n"])
+def test_extended_headers_that_lie_are_refused(record: bytes) -> None:
+    extended = archive(("x", record), kind=tarfile.XHDTYPE)[:1024]
+    with pytest.raises(ArchiveError):
+        unpack(extended + archive(("y", b"")))
+
+
 def test_a_sparse_file_is_refused() -> None:
     with pytest.raises(ArchiveError, match="sparse"):
         unpack(archive(("x", b""), kind=tarfile.GNUTYPE_SPARSE))
