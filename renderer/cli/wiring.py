@@ -53,6 +53,19 @@ def now() -> datetime:
     return epoch() or datetime.now(UTC).replace(microsecond=0)
 
 
+class WithFile(WorkingTree):
+    """A working tree, and one file that may lie anywhere, read under the name by which the person named it."""
+
+    def __init__(self, tree: WorkingTree, name: str) -> None:
+        super().__init__(tree.root, lambda place: open_layout(place, shown(place)))
+        self._name = name
+        self._beside = files_around(name)
+
+    def read(self, path: str) -> bytes:
+        """The content of a file of the tree, or of the one beside it."""
+        return self._beside.read(self._beside.relative(path)) if path == self._name else super().read(path)
+
+
 def files_around(path: str | Path) -> WorkingTree:
     """The working tree that `path` lies in."""
     return WorkingTree(root_around(Path(path)), lambda place: open_layout(place, shown(place)))

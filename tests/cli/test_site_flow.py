@@ -97,6 +97,37 @@ def test_before_rendering(sitewright: Run) -> None:
     assert json.loads(out)
 
 
+EXTENSION = """\
+apiVersion: kubesphere.io/v1alpha1
+name: foo
+version: 0.1.0
+displayName: {en: Foo}
+description: {en: Foo}
+category: other
+provider: {en: {name: Foo, email: foo@site.example, url: https://site.example}}
+icon: ./icon.svg
+externalDependencies:
+  - {name: web, type: extension, version: ">=WANTED", required: true}
+"""
+
+
+def test_an_extension_without_a_profile(sitewright: Run, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a directory outside of the repository, as the author of an extension would."""
+    elsewhere = site.parent / "extension"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    given = ("--bundle", "../site/build/demo/bundle", "--trust", "../site/profiles/trust.yaml")
+    Path("extension.yaml").write_text(EXTENSION.replace("WANTED", "1.0.0"))
+    code, out, _ = sitewright("resolve", "--offline", "--manifest", "extension.yaml", *given)
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["foo", "queue", "web"]
+    Path("extension.yaml").write_text(EXTENSION.replace("WANTED", "9.0.0"))
+    code, out, err = sitewright("resolve", "--offline", "--manifest", "extension.yaml", *given)
+    assert (code, out) == (4, "")
+    assert err.startswith("error[")
+    assert "\n  --> ./extension.yaml" in err
+
+
 @pytest.mark.usefixtures("site")
 def test_render_into_a_directory(sitewright: Run) -> None:
     code, out, _ = sitewright("render", PROFILE, "--out", "out")

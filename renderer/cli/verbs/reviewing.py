@@ -44,13 +44,13 @@ def _resolve_manifest(options: Options, manifest: str) -> Outcome:
         platforms = [Platform.parse(text) for text in options.texts("platform") or ("linux/amd64",)]
     except ValueError as error:
         raise _usage(str(error), "--kubernetes 1.31.4 --platform linux/amd64") from error
-    files = wiring.files_around(manifest)
+    named = manifest if "/" in manifest else f"./{manifest}"
+    files = wiring.WithFile(wiring.files_around(options.text("trust")), named)
     with wiring.told_from_here(files) as told:
         bundles = [str(Path(path).absolute()) for path in options.texts("bundle")]
         trust = files.relative(options.text("trust"))
         space = wiring.workspace(files)
-        path = files.relative(manifest)
-        return told(resolve_manifest(space, path, bundles, trust, kubernetes=kubernetes, platforms=platforms))
+        return told(resolve_manifest(space, named, bundles, trust, kubernetes=kubernetes, platforms=platforms))
 
 
 def _diff(options: Options) -> Outcome:
