@@ -99,7 +99,7 @@ def _bases(graph: RequirementGraph, overrides: Mapping[str, tuple[int, str]]) ->
     findings: list[Finding] = []
     for knot in graph.knots:
         if len(knot) > 1:
-            findings.append(_cycle(graph.circle(knot)))
+            findings.append(_cycle(graph.circle(knot), knot))
         deepest = max((bases[name] for name in graph.required_by(knot)), default=0)
         for name in sorted(knot):
             bases[name] = max(_FIRST_BASE, (deepest // _STEP + 1) * _STEP)
@@ -272,12 +272,13 @@ def _too_early(name: str, wave: int, first: int, required: str, done: int) -> Fi
     )
 
 
-def _cycle(circle: tuple[str, ...]) -> Finding:
+def _cycle(circle: tuple[str, ...], knot: frozenset[str]) -> Finding:
     return Finding(
         code="requirement-cycle",
-        message=f"extensions require each other in a circle and start together: {' -> '.join(circle)}",
+        message=f"extensions require each other in a circle: {' -> '.join(circle)}",
         severity=Severity.WARNING,
         where=Where(subject=f"extension {circle[0]}"),
+        explanation=(f"they start together: {', '.join(sorted(knot))}",),
         hint="report it to the authors; `wave` and `reason` in the profile put one of them first",
     )
 

@@ -265,7 +265,8 @@ class TestCircles:
         assert [wave_of(result, deployment(name, name)) for name in "abcd"] == [20, 20, 20, 40]
         (finding,) = result.findings
         assert (finding.code, finding.severity) == ("requirement-cycle", Severity.WARNING)
-        assert finding.message == "extensions require each other in a circle and start together: a -> b -> c -> a"
+        assert finding.message == "extensions require each other in a circle: a -> b -> c -> a"
+        assert finding.explanation == ("they start together: a, b, c",)
         assert str(finding.where) == "extension a"
 
     def test_a_long_chain_needs_no_recursion(self) -> None:
