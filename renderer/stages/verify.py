@@ -7,7 +7,7 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -42,6 +42,7 @@ def load_bundle(
     now: datetime,
     source: str,
     locked_sequence: int | None = None,
+    locked_sequences: Mapping[str, int] | None = None,
     allow_rollback: bool = False,
 ) -> VerifiedBundle:
     """The bundle that the layout's `index.json` lists, verified.
@@ -49,8 +50,15 @@ def load_bundle(
     `read` gives blobs checked against their descriptors; call it as
     `load_bundle(source.index(), source.blob, policy, now=…, source=source.location)`. Raises what `verify` raises.
     """
-    parts = read_parts(index, read, source)
-    return verify(parts, policy, now=now, source=source, locked_sequence=locked_sequence, allow_rollback=allow_rollback)
+    return verify(
+        read_parts(index, read, source),
+        policy,
+        now=now,
+        source=source,
+        locked_sequence=locked_sequence,
+        locked_sequences=locked_sequences,
+        allow_rollback=allow_rollback,
+    )
 
 
 def verify(
@@ -60,9 +68,13 @@ def verify(
     now: datetime,
     source: str,
     locked_sequence: int | None = None,
+    locked_sequences: Mapping[str, int] | None = None,
     allow_rollback: bool = False,
 ) -> VerifiedBundle:
     """Judge a bundle by `policy` at the moment `now` (with a zone). `source` is how the user named it.
+
+    `locked_sequences` are the sequences that the lock holds, by the name of the bundle: a file is renamed with every
+    version, the bundle is not. `locked_sequence` is that of this very bundle, for callers that know.
 
     Raises BundleRefusedError (`bundle-tampered`, `bundle-malformed`, `no-trust-rule`, `bundle-unsigned`,
     `signature-untrusted`, `trust-threshold`, `bundle-too-old`, `bundle-rollback`), or InputError
@@ -78,7 +90,8 @@ def verify(
     where = replace(where, subject=f"bundle {bundle.name} {bundle.version}")
     _check_agreement(bundle, manifest, verdict.bundle, where)
     _check_age(bundle, rule, policy, now, where)
-    _check_sequence(bundle, locked_sequence, where, allow_rollback=allow_rollback)
+    if not allow_rollback:
+        _check_sequence(bundle, max(locked_sequence or 0, (locked_sequences or {}).get(bundle.name, 0)), where)
     descriptor = replace(parts.manifest, annotations=dict(manifest.annotations), artifact_type=BUNDLE_TYPE)
     return VerifiedBundle(bundle=bundle, manifest=descriptor, verdict=verdict, source=source)
 
@@ -331,8 +344,8 @@ def _check_age(bundle: Bundle, rule: TrustRule, policy: TrustPolicy, now: dateti
         )
 
 
-def _check_sequence(bundle: Bundle, locked: int | None, where: Where, *, allow_rollback: bool) -> None:
-    if locked is None or allow_rollback or bundle.sequence >= locked:
+def _check_sequence(bundle: Bundle, locked: int, where: Where) -> None:
+    if bundle.sequence >= locked:
         return
     raise BundleRefusedError(
         Finding(

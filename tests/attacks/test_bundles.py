@@ -335,14 +335,16 @@ def test_a_bundle_that_no_rule_matches_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_old_bundle_is_refused_where_a_newer_one_is_locked(tmp_path: Path) -> None:
+    # By the bundle's name: whoever replays an old bundle chooses the name of its file.
     workshop, policy = signed(tmp_path)
-    finding = refusal(lambda: workshop.load(policy, locked_sequence=4))
+    finding = refusal(lambda: workshop.load(policy, locked={"demo": 4}))
     assert finding.code == "bundle-rollback"
     assert (finding.expected, finding.got) == ("sequence 4 or higher", "sequence 3")
     assert finding.hint is not None
     assert "allowRollback: true" in finding.hint
-    assert workshop.load(policy, locked_sequence=3).bundle.sequence == 3
-    assert workshop.load(policy, locked_sequence=4, allow_rollback=True).bundle.sequence == 3
+    assert workshop.load(policy, locked={"demo": 3}).bundle.sequence == 3
+    assert workshop.load(policy, locked={"other": 9}).bundle.sequence == 3
+    assert workshop.load(policy, locked={"demo": 4}, allow_rollback=True).bundle.sequence == 3
 
 
 def test_a_bundle_that_is_too_old_for_the_rule_is_refused(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ class Workshop:
         bundle: str = "bundle",
         *,
         now: datetime = NOW,
-        locked_sequence: int | None = None,
+        locked: Mapping[str, int] | None = None,
         allow_rollback: bool = False,
     ) -> VerifiedBundle:
         """What `lock` and `render` do with a bundle."""
@@ -159,7 +159,7 @@ class Workshop:
             policy,
             now=now,
             source=bundle,
-            locked_sequence=locked_sequence,
+            locked_sequences=locked,
             allow_rollback=allow_rollback,
         )
 
