@@ -65,7 +65,6 @@ def render(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: T
         texts=tools.texts,
         orphans=records.read_orphans(previous),
     )
-    composed = replace(composed, findings=(*composed.findings, *laid.findings))
     size = sum(len(content) for _, content in laid.tree.items())
     health = [rule for offer in offers(lock, catalog) for rule in offer.extension.health]
     tree = laid.tree.joined(
@@ -76,7 +75,8 @@ def render(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: T
     inputs = provenance.render_inputs(site, lock, lock_bytes, tools.templates, sitewright=tools.version)
     statement = provenance.provenance(inputs, tree)
     tree = tree.joined(FileTree.of([(provenance.PROVENANCE, statement)]))
-    return Rendering(site=site, tree=tree, composed=composed)
+    # what is said about the move from one tree to the next stays out of the tree: it depends on the tree before
+    return Rendering(site=site, tree=tree, composed=replace(composed, findings=(*composed.findings, *laid.findings)))
 
 
 def is_current(site: Site, lock: Lock, lock_bytes: bytes, tools: Tools, previous: FileTree) -> bool:
@@ -89,7 +89,7 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
     """Everything that the tree of `site` is written from, judged by every rule."""
     enabled = offers(lock, catalog)
     parts = inflate(site, enabled, tools, lock.api_versions)
-    mirrors = plan_mirrors(site.registry, (image.reference for image in lock.images))
+    mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     shaped = shape(site, parts, lock.generated, catalog, mirrors, tools)
     overrides = {one.name: (one.wave, one.reason or "") for one in site.extensions if one.wave is not None}
     planned = tools.memo.get(
@@ -124,11 +124,14 @@ def shape(
         placed = place_parts(parts)
         settled = settle(placed.manifests, invented, site.settlements)
         united = unite(settled.manifests)
-        pinned = pin(united.manifests, catalog.images(), mode=site.registry.images, mirrors=mirrors)
+        external = tuple({one.manifest.id: one for one in settled.external}.values())
+        everything = (*united.manifests, *(one.manifest for one in external))
+        pinned = pin(everything, catalog.images(), mode=site.registry.images, mirrors=mirrors)
+        inside, outside = pinned.manifests[: len(united.manifests)], pinned.manifests[len(united.manifests) :]
         return Shaped(
-            manifests=name_hooks(pinned.manifests),
+            manifests=name_hooks(inside),
             images=pinned.uses,
-            external=tuple({one.manifest.id: one for one in settled.external}.values()),
+            external=tuple(replace(one, manifest=body) for one, body in zip(external, outside, strict=True)),
             findings=(*placed.findings, *settled.findings, *united.findings, *pinned.findings),
         )
 

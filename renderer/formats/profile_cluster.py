@@ -37,8 +37,9 @@ _NOT_IN_BRANCH: Final = re.compile(r"\.\.|//|@\{|/\.|\.lock(?:/|\Z)")
 
 
 def read_cluster(reading: Reading, fields: Fields, site: str) -> Cluster:
-    """`spec.cluster`; the cluster is called like the site when it has no name of its own."""
+    """`spec.cluster`. Without a name, a host cluster is `host`, as KubeSphere calls it, and a member like its site."""
     runtime = reading.noun(fields, "runtime", Runtime, Runtime.CONTAINERD)
+    role = reading.noun(fields, "role", ClusterRole, ClusterRole.HOST)
     return Cluster(
         kubernetes=reading.noun(fields, "kubernetesVersion", Version.parse_strict, _NO_VERSION, required=True),
         distribution=reading.noun(fields, "distribution", Distribution, Distribution.OTHER, required=True),
@@ -46,8 +47,8 @@ def read_cluster(reading: Reading, fields: Fields, site: str) -> Cluster:
         runtime_version=_runtime_version(reading, fields, runtime),
         platforms=_platforms(reading, fields),
         api_versions=reading.texts(fields, "apiVersions"),
-        role=reading.noun(fields, "role", ClusterRole, ClusterRole.HOST),
-        name=reading.noun(fields, "name", dns_label, site),
+        role=role,
+        name=reading.noun(fields, "name", dns_label, "host" if role is ClusterRole.HOST else site),
         storage_classes=reading.texts(reading.child(fields, "capacity"), "storageClasses"),
     )
 

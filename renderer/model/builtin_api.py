@@ -7,6 +7,7 @@ release notes. Only versions that charts still carry are listed; everything else
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from renderer.model.version import Version
@@ -104,6 +105,29 @@ _SINCE: Final = {
         "admissionregistration.k8s.io/v1": ("", "ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding"),
     },
 }
+_STABLE: Final = {
+    "v1": "ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod PodTemplate"
+    " ReplicationController ResourceQuota Secret Service ServiceAccount",
+    "admissionregistration.k8s.io/v1": "MutatingWebhookConfiguration ValidatingAdmissionPolicy"
+    " ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration",
+    "apiextensions.k8s.io/v1": "CustomResourceDefinition",
+    "apiregistration.k8s.io/v1": "APIService",
+    "apps/v1": "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet",
+    "autoscaling/v1": "HorizontalPodAutoscaler",
+    "autoscaling/v2": "HorizontalPodAutoscaler",
+    "batch/v1": "CronJob Job",
+    "certificates.k8s.io/v1": "CertificateSigningRequest",
+    "coordination.k8s.io/v1": "Lease",
+    "discovery.k8s.io/v1": "EndpointSlice",
+    "events.k8s.io/v1": "Event",
+    "flowcontrol.apiserver.k8s.io/v1": "FlowSchema PriorityLevelConfiguration",
+    "networking.k8s.io/v1": "Ingress IngressClass NetworkPolicy",
+    "node.k8s.io/v1": "RuntimeClass",
+    "policy/v1": "PodDisruptionBudget",
+    "rbac.authorization.k8s.io/v1": "ClusterRole ClusterRoleBinding Role RoleBinding",
+    "scheduling.k8s.io/v1": "PriorityClass",
+    "storage.k8s.io/v1": "CSIDriver CSINode CSIStorageCapacity StorageClass VolumeAttachment",
+}
 _LIVES: Final[dict[tuple[str, str], ApiLife]] = {
     (api_version, kind): make(release, instead)
     for table, make in ((_REMOVED, _gone), (_SINCE, _since))
@@ -116,3 +140,20 @@ _LIVES: Final[dict[tuple[str, str], ApiLife]] = {
 def api_life(api_version: str, kind: str) -> ApiLife | None:
     """What is known of one API version of a kind that Kubernetes serves by itself; None when there is no story."""
     return _LIVES.get((api_version, kind))
+
+
+@cache
+def served_kinds(kubernetes: Version) -> tuple[str, ...]:
+    """What a cluster of this version serves by itself, as charts ask for it: `batch/v1/CronJob`, sorted.
+
+    A cluster answers `.Capabilities.APIVersions.Has` for kinds, too; `helm template` knows only groups and versions.
+    """
+    stable = {(version, kind) for version, kinds in _STABLE.items() for kind in kinds.split()}
+    gone_later = {key for key, life in _LIVES.items() if life.removed is not None}
+
+    def served(key: tuple[str, str]) -> bool:
+        life = _LIVES.get(key, ApiLife())
+        begun = life.served is None or life.served <= kubernetes
+        return begun and (life.removed is None or kubernetes < life.removed)
+
+    return tuple(sorted(f"{version}/{kind}" for version, kind in stable | gone_later if served((version, kind))))

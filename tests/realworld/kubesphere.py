@@ -212,7 +212,7 @@ def releases(place: Path, extensions: Mapping[str, str]) -> list[Release]:
         found.append(Release(name, name, package, namespace, switches(facts, "extension", "agent")))
         if facts.get("installationMode") == "Multicluster":
             values = switches(facts, "agent", "extension")
-            values.setdefault("global", {})["clusterInfo"] = {"name": site_name(place), "role": "host"}
+            values.setdefault("global", {})["clusterInfo"] = {"name": "host", "role": "host"}
             found.append(Release(name, f"{name}-agent", package, namespace, values))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import io
 import tarfile
 
@@ -71,6 +72,7 @@ def test_long_and_chinese_names_survive() -> None:
         (gzip.compress(archive(("x", b"1"))) + b"more", "something follows"),
         (b"\x1f\x8b" + b"\0" * 50, "damaged"),
     ],
+    ids=itertools.count(),
 )
 def test_hostile_and_damaged_archives_are_refused(content: bytes, message: str) -> None:
     with pytest.raises(ArchiveError, match=message):

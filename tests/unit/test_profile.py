@@ -78,7 +78,7 @@ def test_what_is_not_said_has_the_documented_default(tmp_path: Path) -> None:
     assert site.cluster.runtime_version is None
     assert site.cluster.platforms == (Platform("linux", "amd64"),)
     assert site.cluster.role is ClusterRole.HOST
-    assert site.cluster.name == "branch-017", "the cluster is called like the site"
+    assert site.cluster.name == "host", "KubeSphere calls the host cluster so"
     assert site.registry.images is ImagesMode.MIRROR
     assert site.registry.fallback is Fallback.NEVER
     assert (site.gitops.agent, site.gitops.branch, site.gitops.path) == (GitOpsAgent.ARGOCD, "main", "")

@@ -15,7 +15,7 @@ def mirrors(workspace: Workspace, profile: str) -> tuple[Outcome, FileTree]:
     loader = Loader(workspace)
     site = loader.site(profile).site
     lock = loader.lock(profile)[0]
-    plan = plan_mirrors(site.registry, (image.reference for image in lock.images))
+    plan = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     files = node_files(plan, site, loader.tools(site).templates)
     width = max((len(mirror.source) for mirror in plan.mirrors), default=0)
     lines = [f"{mirror.source.ljust(width)}  {plan.scheme}://{plan.host}/{mirror.project}" for mirror in plan.mirrors]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from renderer.model.builtin_api import served_kinds
 from renderer.model.chart import ChartRequest
 from renderer.model.extension import Component
 from renderer.model.fields import Json
@@ -44,7 +45,7 @@ def chart_request(
         namespace=component.namespace,
         values=_over(_over(component.values, values), component.forced),
         kube_version=str(kubernetes),
-        api_versions=tuple(sorted({*KNOWN_API_VERSIONS, *api_versions})),
+        api_versions=tuple(sorted({*KNOWN_API_VERSIONS, *served_kinds(kubernetes), *api_versions})),
     )
 
 
