@@ -98,15 +98,22 @@ class _CheckedStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
-        content = self._extent.read(self._position, len(view))
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes, handed on as they were read: blobs are large, and every copy costs."""
+        if size < 0:
+            return self.readall()
+        content = self._extent.read(self._position, size)
         self._hash.update(content)
         self._position += len(content)
-        if not content and len(view) and self._position < self._extent.size:
+        if not content and size and self._position < self._extent.size:
             raise self._refuse(f"the file ends after {self._position} bytes")
         if self._position == self._extent.size and self._hash.hexdigest() != self._digest.hex:
             raise self._refuse(f"{self._digest.algorithm}:{self._hash.hexdigest()}")
+        return content
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        content = self.read(len(view))
         view[: len(content)] = content
         return len(content)
 
