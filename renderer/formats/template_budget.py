@@ -143,14 +143,24 @@ class Budget:
         """`value` as JSON with sorted keys."""
         if indent is not None and not 0 <= indent <= _WIDTH:
             raise ValueError(f"`to_json` takes an indent from 0 to {_WIDTH}")
-        return json.dumps(self.measured(value), ensure_ascii=False, sort_keys=True, allow_nan=False, indent=indent)
+        return json.dumps(self._defined(value), ensure_ascii=False, sort_keys=True, allow_nan=False, indent=indent)
 
     def as_yaml(self, value: Any) -> str:
         """`value` as Kubernetes YAML, without a line feed at the end."""
         try:
-            return dump(self.measured(value)).removesuffix("\n")
+            return dump(self._defined(value)).removesuffix("\n")
         except UnwritableError as error:
             raise ValueError(str(error)) from error
+
+    def _defined(self, value: Any) -> Any:
+        """`value`, measured. Raises jinja2's UndefinedError, which names what is not defined in it."""
+        stack = [self.measured(value)]
+        while stack:
+            item = stack.pop()
+            if hasattr(item, "_fail_with_undefined_error"):
+                str(item)
+            stack.extend(item.values() if isinstance(item, Mapping) else item if isinstance(item, list | tuple) else ())
+        return value
 
 
 def quoted(value: object) -> str:

@@ -74,6 +74,12 @@ def test_a_name_that_is_not_there_is_told_with_names_that_are_near() -> None:
     assert fault("{{ zzz }}").message == "`zzz` is not defined"
 
 
+@pytest.mark.parametrize("name", ["to_json", "to_yaml"])
+@pytest.mark.parametrize("value", ["zzz", "[zzz]", "{'a': {'b': [1, zzz]}}"])
+def test_values_that_are_written_out_must_be_defined_to_their_ends(value: str, name: str) -> None:
+    assert fault(f"{{{{ {value} | {name} }}}}").message == "`zzz` is not defined"
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
