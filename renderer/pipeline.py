@@ -38,8 +38,10 @@ from renderer.stages.place import Placed, place, unite
 from renderer.stages.settle import settle
 from renderer.stages.waves import plan_waves
 
-RULES: Final[tuple[Rule, ...]] = (*supply_chain.RULES, *kubernetes.RULES, *ordering.RULES, *security.RULES)
-"""Every judgement, in the order in which the docs list them."""
+OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
+"""Judgements over the plan, the cluster and the secrets mode, and nothing else: sites that share these share them."""
+SITE_RULES: Final[tuple[Rule, ...]] = supply_chain.RULES
+"""Judgements that also look at a site's registry, mirrors and lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +60,7 @@ def render(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: T
     `previous` is the tree that this one replaces. Raises InputError when a chart or a template cannot be inflated.
     """
     composed = compose(site, lock, catalog, tools)
-    laid = layout.lay_out(
-        composed.plan,
-        agent=site.gitops.agent,
-        previous=previous,
-        texts=tools.texts,
-        orphans=records.read_orphans(previous),
-    )
+    laid = _laid(composed, tools, previous)
     size = sum(len(content) for _, content in laid.tree.items())
     health = [rule for offer in offers(lock, catalog) for rule in offer.extension.health]
     tree = laid.tree.joined(
@@ -77,6 +73,16 @@ def render(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: T
     tree = tree.joined(FileTree.of([(provenance.PROVENANCE, statement)]))
     # what is said about the move from one tree to the next stays out of the tree: it depends on the tree before
     return Rendering(site=site, tree=tree, composed=replace(composed, findings=(*composed.findings, *laid.findings)))
+
+
+def _laid(composed: Composed, tools: Tools, previous: FileTree) -> layout.Laid:
+    """The manifests as files; sites that are new and share a plan share them."""
+    agent, orphans = composed.site.gitops.agent, records.read_orphans(previous)
+
+    def make() -> layout.Laid:
+        return layout.lay_out(composed.plan, agent=agent, previous=previous, texts=tools.texts, orphans=orphans)
+
+    return make() if previous.files else tools.memo.get(("laid", id(composed.plan), agent), make)
 
 
 def is_current(site: Site, lock: Lock, lock_bytes: bytes, tools: Tools, previous: FileTree) -> bool:
@@ -92,10 +98,9 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     shaped = shape(site, parts, lock.generated, catalog, mirrors, tools)
     overrides = {one.name: (one.wave, one.reason or "") for one in site.extensions if one.wave is not None}
-    planned = tools.memo.get(
-        ("waves", id(shaped), tuple(sorted(overrides.items()))),
-        lambda: plan_waves(shaped.manifests, requirements(enabled), overrides),
-    )
+    resolved = tuple((offer.extension.name, offer.extension.version) for offer in enabled)
+    key = (id(shaped), resolved, tuple(sorted(overrides.items())))
+    planned = tools.memo.get(("waves", *key), lambda: plan_waves(shaped.manifests, requirements(enabled), overrides))
     composed = Composed(
         site=site,
         lock=lock,
@@ -107,7 +112,9 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
         findings=(),
     )
     own = (*(finding for part in parts for finding in part.inflated.findings), *shaped.findings, *planned.findings)
-    return replace(composed, findings=(*own, *run_rules(RULES, composed)))
+    judged = ("rules", id(planned), site.cluster, site.secrets)
+    objects = tools.memo.get(judged, lambda: run_rules(OBJECT_RULES, composed))
+    return replace(composed, findings=(*own, *run_rules(SITE_RULES, composed), *objects))
 
 
 def shape(
