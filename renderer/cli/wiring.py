@@ -49,8 +49,8 @@ def epoch() -> datetime | None:
 
 
 def now() -> datetime:
-    """The moment of this run: SOURCE_DATE_EPOCH, or the clock; in UTC, whole seconds."""
-    return epoch() or datetime.now(UTC).replace(microsecond=0)
+    """The moment of this run in UTC, whole seconds. SOURCE_DATE_EPOCH has no say: keys expire by the clock."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 class WithFile(WorkingTree):
@@ -164,7 +164,11 @@ def _choose(message: str, hint: str) -> Finding:
 
 
 def author(options: Options, moment: datetime) -> Author:
-    """Who commits: `--author`, else GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL, else git's own configuration."""
+    """Who commits: `--author`, else GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL, else git's own configuration.
+
+    The commit is dated by SOURCE_DATE_EPOCH, else by `moment`.
+    """
+    moment = epoch() or moment
     text = options.optional("author")
     if text is not None:
         name, bracket, rest = text.partition(" <")

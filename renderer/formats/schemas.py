@@ -149,8 +149,14 @@ class _Teller:
     def _branches(self, error: Any, path: Path) -> Iterator[Finding]:
         context: list[list[Any]] = getattr(error.kind, "context", None) or []
         fitting = [branch for branch in context if not any(_is_root_type(fault, path) for fault in branch)]
-        if not context:  # more than one alternative fits
-            yield from self._value(error, path)
+        if not context or not all(context):  # more than one alternative fits
+            yield Finding(
+                code="invalid-value",
+                message=f"{_named(path)} fits more than one of the forms that it may have",
+                where=self.document.where(path, key=True),
+                expected="fields of one form only",
+                hint=self._schema_hint(),
+            )
         elif not fitting:
             yield from self._no_type_fits(error, path, context)
         elif len(fitting) > 1 and all(_lone_missing(branch, path) for branch in fitting):

@@ -41,7 +41,6 @@ def load_bundle(
     *,
     now: datetime,
     source: str,
-    locked_sequence: int | None = None,
     locked_sequences: Mapping[str, int] | None = None,
     allow_rollback: bool = False,
 ) -> VerifiedBundle:
@@ -55,7 +54,6 @@ def load_bundle(
         policy,
         now=now,
         source=source,
-        locked_sequence=locked_sequence,
         locked_sequences=locked_sequences,
         allow_rollback=allow_rollback,
     )
@@ -67,14 +65,13 @@ def verify(
     *,
     now: datetime,
     source: str,
-    locked_sequence: int | None = None,
     locked_sequences: Mapping[str, int] | None = None,
     allow_rollback: bool = False,
 ) -> VerifiedBundle:
     """Judge a bundle by `policy` at the moment `now` (with a zone). `source` is how the user named it.
 
     `locked_sequences` are the sequences that the lock holds, by the name of the bundle: a file is renamed with every
-    version, the bundle is not. `locked_sequence` is that of this very bundle, for callers that know.
+    version, the bundle is not.
 
     Raises BundleRefusedError (`bundle-tampered`, `bundle-malformed`, `no-trust-rule`, `bundle-unsigned`,
     `signature-untrusted`, `trust-threshold`, `bundle-too-old`, `bundle-rollback`), or InputError
@@ -91,7 +88,7 @@ def verify(
     _check_agreement(bundle, manifest, verdict.bundle, where)
     _check_age(bundle, rule, policy, now, where)
     if not allow_rollback:
-        _check_sequence(bundle, max(locked_sequence or 0, (locked_sequences or {}).get(bundle.name, 0)), where)
+        _check_sequence(bundle, (locked_sequences or {}).get(bundle.name, 0), where)
     descriptor = replace(parts.manifest, annotations=dict(manifest.annotations), artifact_type=BUNDLE_TYPE)
     return VerifiedBundle(bundle=bundle, manifest=descriptor, verdict=verdict, source=source)
 

@@ -191,7 +191,7 @@ def test_wrong_usage_in_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_time_that_is_none(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    assert terminal.main(["lock", "profiles/demo.yaml"]) == 2
+    assert terminal.main(["bundle", "build", "profiles/demo/bundle.yaml", "-o", "build/x"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error[invalid-epoch]: `yesterday` is not a time\n  --> SOURCE_DATE_EPOCH\n")
 

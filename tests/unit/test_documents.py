@@ -290,6 +290,14 @@ class TestSchema:
                 "did you mean `path`?",
             ),
             (
+                "need: {extension: a, capability: b}",
+                "1:1 invalid-value",
+                "`need` fits more than one of the forms that it may have",
+                "fields of one form only",
+                None,
+                "sitewright schema site",
+            ),
+            (
                 "need: {x: 1}",
                 "1:1 missing-field",
                 "`need` lacks one of `extension` or `capability`",

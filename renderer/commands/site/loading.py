@@ -148,9 +148,9 @@ class Loader:
                     hint="copy the bundle into an OCI layout beside the profiles and name its path",
                 )
             )
-        locked = {entry.source: entry.sequence for entry in lock.bundles} if lock else {}
-        sequence = locked.get(request.source)
-        key = ("bundle", request.source, site.trust, sequence, request.allow_rollback)
+        # by the bundle's own name: files are called differently from version to version
+        locked = {entry.name: entry.sequence for entry in lock.bundles} if lock else {}
+        key = ("bundle", request.source, site.trust, tuple(sorted(locked.items())), request.allow_rollback)
 
         def load() -> VerifiedBundle:
             source = self._source(request.source)
@@ -160,7 +160,7 @@ class Loader:
                 policy,
                 now=self.workspace.now,
                 source=request.source,
-                locked_sequence=sequence,
+                locked_sequences=locked,
                 allow_rollback=request.allow_rollback,
             )
 

@@ -1,0 +1,45 @@
+"""What the verbs over sites remember of bundles: an older one is refused under whatever file name it comes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from renderer.cli.main import main
+from tests.golden.demo_site import prepare
+
+
+def test_an_older_bundle_is_refused_though_its_file_has_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    source, profile = tmp_path / "profiles/demo/bundle.yaml", tmp_path / "profiles/demo.yaml"
+    source.write_text(
+        source.read_text().replace("version: 1.0.0}", "version: 1.1.0}").replace("sequence: 1", "sequence: 7")
+    )
+    assert main(["bundle", "build", "profiles/demo/bundle.yaml", "-o", "build/demo/newer.tar"]) == 0
+    for who in ("vendor", "office"):
+        assert main(["bundle", "sign", "build/demo/newer.tar", "--key", f"build/demo/keys/{who}.key"]) == 0
+    text = profile.read_text()
+    profile.write_text(text.replace("build/demo/bundle", "build/demo/newer.tar"))
+    assert main(["lock", "profiles/demo.yaml"]) == 0
+    profile.write_text(text)
+    capsys.readouterr()
+    assert main(["lock", "profiles/demo.yaml"]) == 3
+    err = capsys.readouterr().err
+    assert "error[bundle-rollback]" in err
+    assert "sequence 7" in err
+
+
+def test_keys_expire_by_the_clock_whatever_source_date_epoch_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    trust = tmp_path / "profiles/trust.yaml"
+    trust.write_text(trust.read_text().replace("validFrom: 2026-01-01, validTo: 2036-12-31", "validTo: 2026-01-31"))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    assert main(["lock", "profiles/demo.yaml"]) == 3
+    assert "error[trust-threshold]" in capsys.readouterr().err
