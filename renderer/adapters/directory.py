@@ -270,12 +270,27 @@ def _not_plain(path: Path) -> InputError:
     return InputError(finding)
 
 
+def _no_directory(location: str) -> Finding:
+    return Finding(
+        code="output-failed",
+        message=f"`{location}` is a file, so no tree can be written there",
+        where=Where(file=location),
+        expected="a directory",
+        got="a file",
+        hint="choose another directory with --out",
+    )
+
+
 @contextmanager
 def _reported(location: str) -> Iterator[None]:
     """Turn a refusal of the operating system into a finding."""
     try:
         yield
     except OSError as error:
+        path = Path(location)
+        blocking = next((one for one in (*reversed(path.parents), path) if one.exists() and not one.is_dir()), None)
+        if blocking is not None:
+            raise InputError(_no_directory(str(blocking))) from error
         place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else location
         finding = Finding(
             code="output-failed",

@@ -126,7 +126,7 @@ def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     finding = only_finding(lambda: publish(DirectoryStore(tmp_path / "out"), {DEMO: tree(a="1")}))
     assert finding.code == "output-failed"
-    assert finding.message == f"`{tmp_path / 'out'}` cannot be written: file exists"
+    assert finding.message == f"`{tmp_path / 'out'}` is a file, so no tree can be written there"
 
 
 @pytest.mark.parametrize("root", ["../out", "/etc", "sites/../..", "", "sites/.git"])

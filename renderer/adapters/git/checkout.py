@@ -21,11 +21,15 @@ _JOURNAL: Final = "sitewright-publish"
 
 
 class Checkout:
-    """The working tree of one branch. `git_dir` is its private git directory, `top` its topmost directory."""
+    """The working tree of one branch. `git_dir` is its private git directory, `top` its topmost directory.
 
-    def __init__(self, git: Git, top: Path, git_dir: Path, algorithm: str) -> None:
+    `shown` is how the user named that directory.
+    """
+
+    def __init__(self, git: Git, top: Path, git_dir: Path, algorithm: str, shown: str) -> None:
         self._git = git
         self._top = top
+        self._shown = shown
         self._journal = git_dir / _JOURNAL
         self._algorithm = algorithm
 
@@ -34,7 +38,7 @@ class Checkout:
         status = self._git.run("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", *roots)
         changed = [line[3:] for line in status.output.decode("utf-8", "surrogateescape").split("\0") if line]
         if changed:
-            raise InputError(_dirty(str(self._top), roots, changed))
+            raise InputError(_dirty(self._shown, roots, changed))
 
     def begin(self, old: str | None, new: str, edit: Edit) -> None:
         """Note what is about to happen, before the branch moves."""
@@ -79,7 +83,7 @@ class Checkout:
         found = self._git.run("hash-object", "--stdin-paths", data=data).text.split()
         foreign = [path for path, name in zip(present, found, strict=True) if name not in allowed[path]]
         if foreign:
-            raise InputError(_dirty(str(self._top), sorted({path.rpartition("/")[0] for path in foreign}), foreign))
+            raise InputError(_dirty(self._shown, sorted({path.rpartition("/")[0] for path in foreign}), foreign))
 
     def _remove(self, path: str) -> None:
         """Remove one file and the directories that it leaves empty; never through a link."""

@@ -80,12 +80,12 @@ def open_local(path: Path, branch: str) -> Place:
     private, common, algorithm = asked.splitlines()
     heads = _local_heads(git)
     tip = heads.get(f"refs/heads/{branch}")
-    _refuse_unknown(str(path), branch, heads)
+    _refuse_unknown(str(path), branch, heads, f"git -C {path} branch {branch}")
     checkout = None
     for top in _checked_out(git, f"refs/heads/{branch}"):
         if top.resolve() != path.resolve():
             raise InputError(_elsewhere(path, branch, top))
-        checkout = Checkout(git, top, Path(private), algorithm)
+        checkout = Checkout(git, top, Path(private), algorithm, str(path))
         checkout.resume(tip)
     return Place(
         git=git, git_dir=path.absolute() / common, algorithm=algorithm, branch=branch, tip=tip, checkout=checkout
@@ -97,7 +97,7 @@ def open_clone(remote: Remote, branch: str, directory: Path) -> Place:
     directory.mkdir(parents=True, exist_ok=True)
     side = RemoteSide(Git(directory), remote, _AGAIN)
     heads = side.heads()
-    _refuse_unknown(side.shown, branch, heads)
+    _refuse_unknown(side.shown, branch, heads, None)
     tip = heads.get(f"refs/heads/{branch}")
     algorithm = "sha256" if any(len(commit) == 64 for commit in heads.values()) else "sha1"
     clone = directory / f"{hashlib.sha256(remote.url.encode()).hexdigest()[:24]}.{algorithm}.git"
@@ -148,17 +148,21 @@ def _checked_out(git: Git, ref: str) -> Iterator[Path]:
             yield Path(lines[0].removeprefix("worktree "))
 
 
-def _refuse_unknown(shown: str, branch: str, heads: dict[str, str]) -> None:
-    """A branch that is not there is a typing error, unless the repository has none at all."""
+def _refuse_unknown(shown: str, branch: str, heads: dict[str, str], make: str | None) -> None:
+    """A branch that is not there is a typing error, unless the repository has none at all.
+
+    `make` is the command that makes it out of the branch whose name is put behind; None for a remote.
+    """
     if not heads or f"refs/heads/{branch}" in heads:
         return
     names = sorted(ref.removeprefix("refs/heads/") for ref in heads)
+    push = f"in a clone of the repository: git push origin {names[0]}:{branch}"
     finding = Finding(
         code="branch-not-found",
         message=f"`{shown}` has no branch `{branch}`",
         where=Where(subject=f"--branch {branch}"),
         expected=f"one of {', '.join(names[:10])}{', …' if len(names) > 10 else ''}",
-        hint=f"name an existing branch, or make it first: git push {shown} {names[0]}:{branch}",
+        hint=f"name an existing branch, or make it first{f': {make} {names[0]}' if make else f', {push}'}",
     )
     raise InputError(finding)
 
