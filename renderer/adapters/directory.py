@@ -288,7 +288,8 @@ def _reported(location: str) -> Iterator[None]:
         yield
     except OSError as error:
         path = Path(location)
-        blocking = next((one for one in (*reversed(path.parents), path) if one.exists() and not one.is_dir()), None)
+        way = (*reversed(path.parents), path)
+        blocking = next((one for one in way if os.path.isfile(one)), None)  # noqa: PTH113 - Path.is_file may raise
         if blocking is not None:
             raise InputError(_no_directory(str(blocking))) from error
         place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else location
