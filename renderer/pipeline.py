@@ -8,7 +8,7 @@ the environment. `render` writes the tree that a lock pins; `survey` finds out w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -36,7 +36,7 @@ from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.pin import pin
 from renderer.stages.place import Placed, place, unite
 from renderer.stages.settle import settle
-from renderer.stages.waves import plan_waves
+from renderer.stages.waves import Planned, plan_waves
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
 """Judgements over the plan, the cluster and the secrets mode, and nothing else: sites that share these share them."""
@@ -97,10 +97,7 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
     parts = inflate(site, enabled, tools, lock.api_versions)
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     shaped = shape(site, parts, lock.generated, catalog, mirrors, tools)
-    overrides = {one.name: (one.wave, one.reason or "") for one in site.extensions if one.wave is not None}
-    resolved = tuple((offer.extension.name, offer.extension.version) for offer in enabled)
-    key = (id(shaped), resolved, tuple(sorted(overrides.items())))
-    planned = tools.memo.get(("waves", *key), lambda: plan_waves(shaped.manifests, requirements(enabled), overrides))
+    planned = plan_of(site, shaped, enabled, tools)
     composed = Composed(
         site=site,
         lock=lock,
@@ -126,6 +123,8 @@ def shape(
     tools: Tools,
 ) -> Shaped:
     """Objects as charts made them -> objects as the cluster gets them: in place, settled, each once, pinned, named."""
+    # the site registry matters to pins only where it is written into references, or where values name it already
+    asked = site.registry.images is ImagesMode.REWRITE or any(mirrors.host in str(part.key) for part in parts)
 
     def make() -> Shaped:
         placed = place_parts(parts)
@@ -133,7 +132,7 @@ def shape(
         united = unite(settled.manifests)
         external = tuple({one.manifest.id: one for one in settled.external}.values())
         everything = (*united.manifests, *(one.manifest for one in external))
-        pinned = pin(everything, catalog.images(), mode=site.registry.images, mirrors=mirrors)
+        pinned = pin(everything, catalog.images(), mode=site.registry.images, mirrors=mirrors if asked else None)
         inside, outside = pinned.manifests[: len(united.manifests)], pinned.manifests[len(united.manifests) :]
         return Shaped(
             manifests=name_hooks(inside),
@@ -142,11 +141,19 @@ def shape(
             findings=(*placed.findings, *settled.findings, *united.findings, *pinned.findings),
         )
 
-    where = mirrors.host if site.registry.images is ImagesMode.REWRITE else ""
-    projects = tuple(sorted(site.registry.projects.items())) if where else ()
+    projects = tuple(sorted(site.registry.projects.items()))
     bundles = tuple(bundle.manifest.digest for bundle in catalog.bundles)
-    key = (tuple(part.key for part in parts), tuple(invented), repr(site.settlements), where, projects, bundles)
+    registry = (site.registry.images, mirrors.host, projects) if asked else ()
+    key = (tuple(part.key for part in parts), tuple(invented), repr(site.settlements), registry, bundles)
     return tools.memo.get(("shape", *key), make)
+
+
+def plan_of(site: Site, shaped: Shaped, enabled: Sequence[Offer], tools: Tools) -> Planned:
+    """The waves of the shaped objects, by what requires what and by the profile's overrides."""
+    overrides = {one.name: (one.wave, one.reason or "") for one in site.extensions if one.wave is not None}
+    resolved = tuple((offer.extension.name, offer.extension.version) for offer in enabled)
+    key = ("waves", id(shaped), resolved, tuple(sorted(overrides.items())))
+    return tools.memo.get(key, lambda: plan_waves(shaped.manifests, requirements(enabled), overrides))
 
 
 def place_parts(parts: Sequence[Part]) -> Placed:
@@ -157,11 +164,12 @@ def place_parts(parts: Sequence[Part]) -> Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What a lock must know of a site's objects: see docs/decisions/0001."""
+    """What a lock must know of a site's objects: see docs/decisions/0001. `waves` are numbers by extension."""
 
     images: tuple[ImageReference, ...]
     generated: tuple[GeneratedValue, ...]
     api_versions: tuple[str, ...]
+    waves: Mapping[str, int]
     findings: tuple[Finding, ...]
 
 
@@ -178,11 +186,18 @@ def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools)
     declared = {image for offer in enabled for image in offer.extension.images}
     mirrors = plan_mirrors(site.registry, declared)
     shaped = shape(site, parts, invented, catalog, mirrors, tools)
+    planned = plan_of(site, shaped, enabled, tools)
     return Survey(
         images=tuple(sorted({use.reference for use in shaped.images} | (declared & catalog.images().keys()))),
         generated=invented,
         api_versions=served,
-        findings=(*(finding for part in parts for finding in part.inflated.findings), *notes, *shaped.findings),
+        waves=planned.bases,
+        findings=(
+            *(finding for part in parts for finding in part.inflated.findings),
+            *notes,
+            *shaped.findings,
+            *planned.findings,
+        ),
     )
 
 

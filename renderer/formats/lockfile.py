@@ -81,6 +81,7 @@ def _extension(entry: LockedExtension) -> Flow:
         "name": entry.name,
         "version": str(entry.version),
         "bundle": entry.bundle,
+        "wave": entry.wave,
         "requiredBy": entry.required_by,
         "components": {name: str(digest) for name, digest in sorted(entry.components.items())},
     }
@@ -234,7 +235,7 @@ def _read_bundle(fields: Fields) -> LockedBundle:
 
 
 def _read_extension(fields: Fields) -> LockedExtension:
-    only(fields, "name version bundle requiredBy components")
+    only(fields, "name version bundle wave requiredBy components")
     components = fields.child("components")
     return LockedExtension(
         name=fields.parsed("name", extension_name),
@@ -242,6 +243,7 @@ def _read_extension(fields: Fields) -> LockedExtension:
         bundle=fields.text("bundle"),
         components={name: components.parsed(name, Digest.parse) for name in components.content},
         required_by=fields.texts("requiredBy"),
+        wave=fields.integer("wave"),
     )
 
 

@@ -33,13 +33,17 @@ class LockedBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedExtension:
-    """One resolved extension. `required_by` names extensions, or `profile`. `components` maps names to digests."""
+    """One resolved extension. `required_by` names extensions, or `profile`. `components` maps names to digests.
+
+    `wave` is the number of the wave that its workloads are in; hooks and what waits for them lie around it.
+    """
 
     name: str
     version: Version
     bundle: str
     components: Mapping[str, Digest]
     required_by: tuple[str, ...]
+    wave: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

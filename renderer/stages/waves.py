@@ -53,9 +53,10 @@ _MARKER_ORIGIN: Final = Origin(extension="sitewright", component="waves", source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The waves, and what is wrong with the order that the profile asks for."""
+    """The waves, the base number of every extension, and what is wrong with the order that the profile asks for."""
 
     plan: WavePlan
+    bases: Mapping[str, int]
     findings: tuple[Finding, ...]
 
 
@@ -90,7 +91,7 @@ def plan_waves(
     for phase, one in slots.items():
         findings.extend(_compressed(name, phase) for name in sorted(one.compressed))
     findings.extend(_out_of_order(everything, graph, places, bases))
-    return Planned(plan=_plan(everything, places), findings=tuple(findings))
+    return Planned(plan=_plan(everything, places), bases=bases, findings=tuple(findings))
 
 
 def _bases(graph: RequirementGraph, overrides: Mapping[str, tuple[int, str]]) -> tuple[dict[str, int], list[Finding]]:

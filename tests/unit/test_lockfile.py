@@ -85,9 +85,9 @@ spec:
     - {{name: kubesphere, version: "4.1.3", sequence: 7, digest: "{B}", source: bundles/kubesphere-4.1.3.tar, \
 signers: [security-office, vendor-2026]}}
   extensions:
-    - {{name: ks-core, version: "4.1.3", bundle: kubesphere, requiredBy: [profile], \
+    - {{name: ks-core, version: "4.1.3", bundle: kubesphere, wave: 0, requiredBy: [profile], \
 components: {{agent: "{D}", ks-core: "{C}"}}}}
-    - {{name: "on", version: "1.0.0-rc.1", bundle: kubesphere, requiredBy: [ks-core], components: {{}}}}
+    - {{name: "on", version: "1.0.0-rc.1", bundle: kubesphere, wave: 0, requiredBy: [ks-core], components: {{}}}}
   images:
     - {{reference: "docker.io/kubesphere/ks-apiserver:v4.1.3", digest: "{A}", \
 platforms: {{linux/amd64: "{B}", linux/arm64: "{C}"}}, \

@@ -117,6 +117,7 @@ def _lock_of(workspace: Workspace, site: Site, catalog: Catalog, answer: Resolut
                     bundle=offer.bundle.bundle.name,
                     components={component.name: component.content.digest for component in extension.components},
                     required_by=answer.required_by(extension.name),
+                    wave=found.waves.get(extension.name, 0),
                 )
             )
     return Lock(
