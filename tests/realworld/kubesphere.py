@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from renderer.formats.manifests import load_documents, load_values  # noqa: E402
+from renderer.model.builtin_api import served_kinds  # noqa: E402
 from renderer.model.reference import ImageReference  # noqa: E402
+from renderer.model.version import Version  # noqa: E402
 from tests.realworld.stand_ins import write_layout  # noqa: E402
 
 PACKAGES = (
@@ -243,7 +245,8 @@ def template(
         file = Path(directory) / "values.json"
         file.write_text(json.dumps(values))
         words = ["--include-crds", "--kube-version", KUBERNETES, "--values", str(file), "-n", namespace]
-        for version in api_versions:
+        # a cluster also answers for the kinds that it serves by itself; `helm template` has to be told
+        for version in (*served_kinds(Version.parse(KUBERNETES)), *api_versions):
             words += ["--api-versions", version]
         return run(str(helm), "template", release, str(chart), *words, cwd=chart.parent)
 
