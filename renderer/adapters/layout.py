@@ -57,7 +57,7 @@ def open_layout(path: Path, location: str) -> Layout:
     )
 
 
-def _no_layout(location: str, got: str, hint: str | None = None) -> Finding:
+def _no_layout(location: str, got: str, hint: str = "sitewright bundle build bundle.yaml -o DIR") -> Finding:
     return Finding(
         code="not-a-layout",
         message=f"`{location}` is not an OCI image layout",

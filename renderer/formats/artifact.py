@@ -305,13 +305,17 @@ def signature_manifest(signatures: Iterable[StoredSignature]) -> tuple[bytes, tu
     return manifest, (config, *(signature.payload for signature in found))
 
 
+_COPY_AGAIN: Final = "copy it again from where it was published"
+
+
 def _read(content: bytes, limit: int, where: Where, read: Callable[[Fields], T]) -> T:
     """Parse JSON and read it with `read`; every fault becomes one finding."""
     try:
         return read(Fields.of(parse_json(content, limit=limit)))
     except FieldError as error:
+        place = replace(where, path=spell_path(error.path) or None)
         raise BundleRefusedError(
-            replace(error.finding(), code="bundle-malformed", where=replace(where, path=spell_path(error.path)))
+            replace(error.finding(), code="bundle-malformed", where=place, hint=_COPY_AGAIN)
         ) from error
     except ValueError as error:
         raise malformed(where, str(error)) from error
@@ -324,4 +328,4 @@ def _bounded(descriptor: Descriptor, limit: int, where: Where) -> None:
 
 def malformed(where: Where, message: str) -> BundleRefusedError:
     """A document of a bundle that is not what its media type says."""
-    return BundleRefusedError(Finding(code="bundle-malformed", message=message, where=where))
+    return BundleRefusedError(Finding(code="bundle-malformed", message=message, where=where, hint=_COPY_AGAIN))

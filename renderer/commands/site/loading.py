@@ -65,11 +65,18 @@ class Loader:
     blobs: Blobs = field(default_factory=Blobs)
     memo: Memo = field(default_factory=Memo)
     texts: ManifestTexts = field(default_factory=ManifestTexts)
+    profiles: dict[str, LoadedSite] = field(default_factory=dict)
 
     def site(self, profile: str) -> LoadedSite:
         """The site that the profile at `profile` (from the root of the repository) describes. Raises InputError."""
         files = self.workspace.files
-        return read_profile(profile, files.read, files.list, self.workspace.schema("site.v1"))
+        loaded = read_profile(profile, files.read, files.list, self.workspace.schema("site.v1"))
+        self.profiles[loaded.site.profile] = loaded
+        return loaded
+
+    def where(self, site: Site, *path: str | int) -> Where:
+        """Where the profile of a site that was loaded here says what stands at `path`: file, line and column."""
+        return self.profiles[site.profile].document.where(path)
 
     def lock(self, profile: str) -> tuple[Lock, bytes]:
         """The lock beside `profile`. Raises InputError (`lock-missing`)."""
@@ -137,7 +144,7 @@ class Loader:
     def _bundle(
         self, request: BundleRequest, policy: TrustPolicy, lock: Lock | None, site: Site, index: int
     ) -> VerifiedBundle:
-        where = Where(file=site.profile, path=f"spec.bundles[{index}].source")
+        where = self.where(site, "spec", "bundles", index, "source")
         if request.source.startswith("oci://"):
             raise InputError(
                 Finding(

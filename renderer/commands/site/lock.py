@@ -37,13 +37,14 @@ def lock(workspace: Workspace, profiles: Sequence[str], *, check: bool = False, 
     )
 
 
-def resolution_of(site: Site, catalog: Catalog, old: Lock | None, upgrade: Sequence[str]) -> Resolution:
+def resolution_of(loader: Loader, site: Site, catalog: Catalog, old: Lock | None, upgrade: Sequence[str]) -> Resolution:
     """The resolution of what `site` enables. Raises ResolutionError with the explained conflict, or InputError."""
     question = Question.of(site, catalog, old, upgrade)
     answer = resolve(question)
     if isinstance(answer, Conflict):
-        finding = explain(answer, question, attempt)
-        raise ResolutionError(finding.at(replace(finding.where, file=site.profile)))
+        unknown = [index for index, one in enumerate(site.extensions) if one.name in answer.unknown]
+        at = ("spec", "extensions", unknown[0], "name") if unknown else ("spec", "extensions")
+        raise ResolutionError(explain(answer, question, attempt).at(loader.where(site, *at)))
     strangers = sorted(set(upgrade) - {extension.name for extension in answer.extensions})
     if strangers:
         raise InputError(
@@ -51,8 +52,9 @@ def resolution_of(site: Site, catalog: Catalog, old: Lock | None, upgrade: Seque
                 Finding(
                     code="unknown-extension",
                     message=f"`{name}` cannot be upgraded: it is not part of site {site.name}",
-                    where=Where(file=site.profile, path="spec.extensions"),
+                    where=loader.where(site, "spec", "extensions"),
                     expected=", ".join(f"`{extension.name}`" for extension in answer.extensions),
+                    hint=f"sitewright tree {site.profile}",
                 )
                 for name in strangers
             )
@@ -65,7 +67,7 @@ def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str]) -
     site = loader.site(profile).site
     old, unreadable = _old_lock(loader, profile, check=check)
     catalog = loader.catalog(site, old)
-    answer = resolution_of(site, catalog, old, upgrade)
+    answer = resolution_of(loader, site, catalog, old, upgrade)
     offers = [catalog.offer(extension.name, extension.version) for extension in answer.extensions]
     found = survey(site, [offer for offer in offers if offer is not None], catalog, loader.tools(site))
     judged = judge(found.findings, site.checks, profile=profile, today=workspace.now.date())

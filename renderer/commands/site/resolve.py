@@ -28,7 +28,7 @@ def resolve_profile(workspace: Workspace, profile: str) -> Outcome:
     site = loader.site(profile).site
     old = loader.lock(profile)[0] if workspace.files.exists(lock_path(profile)) else None
     catalog = loader.catalog(site, old)
-    return _outcome(resolution_of(site, catalog, old, ()), catalog)
+    return _outcome(resolution_of(loader, site, catalog, old, ()), catalog)
 
 
 def resolve_manifest(
