@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,38 @@ def test_keys_expire_by_the_clock_whatever_source_date_epoch_says(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
     assert main(["lock", "profiles/demo.yaml"]) == 3
     assert "error[trust-threshold]" in capsys.readouterr().err
+
+
+def test_a_commit_that_could_not_be_pushed_is_pushed_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for words in (("--bare", "remote.git"), ("work",)):
+        subprocess.run(["git", "init", "-q", "-b", "main", *words], check=True)
+    subprocess.run(["git", "-C", "work", "remote", "add", "origin", "../remote.git"], check=True)
+    assert main(["lock", "profiles/demo.yaml"]) == 0
+    render = ["render", "profiles/demo.yaml", "--repo", "work", "--branch", "main"]
+    assert main(render) == 0
+    capsys.readouterr()
+    assert main([*render, "--push"]) == 0
+    assert "unchanged" in (out := capsys.readouterr().out)
+    assert ", pushed" in out
+    tips = [subprocess.check_output(["git", "-C", place, "rev-parse", "main"]) for place in ("work", "remote.git")]
+    assert tips[0] == tips[1]
+
+
+def test_two_profiles_cannot_be_rendered_into_one_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(tmp_path / "profiles/demo.yaml", tmp_path / "profiles/copy.yaml")
+    both = ["profiles/demo.yaml", "profiles/copy.yaml"]
+    assert main(["lock", *both]) == 0
+    capsys.readouterr()
+    assert main(["render", *both, "--out", "out"]) == 1
+    err = capsys.readouterr().err
+    assert "error[duplicate-site]" in err
+    assert "--> profiles/copy.yaml" in err
+    assert not (tmp_path / "out/sites").exists()

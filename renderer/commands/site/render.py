@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.commands.site.lock import drift_of
-from renderer.errors import CheckFailedError, Finding, Severity
+from renderer.errors import CheckFailedError, Finding, InputError, Severity, Where
 from renderer.model.check import Judgement, judge
 from renderer.model.fields import Json
 from renderer.model.lock import Lock
@@ -47,6 +47,7 @@ def render_sites(workspace: Workspace, profiles: Sequence[str], store: TreeStore
     """
     loader = Loader(workspace)
     rendered = [_one(loader, profile, store) for profile in profiles]
+    _check_roots(rendered)
     if any(one.judgement.failing(one.site.checks) for one in rendered):
         raise CheckFailedError(*(finding for one in rendered for finding in one.judgement.findings))
     return tuple(rendered)
@@ -55,22 +56,20 @@ def render_sites(workspace: Workspace, profiles: Sequence[str], store: TreeStore
 def render_and_publish(workspace: Workspace, profiles: Sequence[str], *, store: TreeStore, author: Author) -> Outcome:
     """Render every profile and publish all trees at once: one commit, or one directory swap for each site."""
     rendered = render_sites(workspace, profiles, store)
-    changed = [one for one in rendered if one.changed]
-    published = (
-        store.publish({one.site.root: one.tree for one in changed}, _message(changed), author) if changed else None
-    )
-    revision = published.revision if published else None
+    # with nothing to change, the store still delivers what an earlier run could not push
+    chosen = [one for one in rendered if one.changed] or list(rendered)
+    published = store.publish({one.site.root: one.tree for one in chosen}, _message(chosen), author)
     lines = [f"{one.site.root}: {_said(one)}" for one in rendered]
-    if published and revision:
-        lines.append(f"commit {revision} on {published.location}{', pushed' if published.pushed else ''}")
-    lines.extend(published.notes if published else ())
+    if published.revision and (published.changed or published.pushed):
+        lines.append(f"commit {published.revision} on {published.location}{', pushed' if published.pushed else ''}")
+    lines.extend(published.notes)
     sites: list[Json] = [
         {"site": one.site.name, "root": one.site.root, "files": len(one.tree), "changed": one.changed}
         for one in rendered
     ]
     return Outcome(
         text="\n".join(lines),
-        document={"sites": sites, "location": store.location, "commit": revision},
+        document={"sites": sites, "location": store.location, "commit": published.revision},
         findings=tuple(finding for one in rendered for finding in one.judgement.findings),
     )
 
@@ -98,6 +97,25 @@ def _one(loader: Loader, profile: str, store: TreeStore) -> RenderedSite:
         previous=previous,
         judgement=judge((*drifted, *findings), site.checks, profile=profile, today=today),
     )
+
+
+def _check_roots(rendered: Sequence[RenderedSite]) -> None:
+    """Two profiles may not claim one directory. Raises InputError (`duplicate-site`)."""
+    first: dict[str, str] = {}
+    faults = []
+    for one in rendered:
+        owner = first.setdefault(one.site.root, one.site.profile)
+        if owner != one.site.profile:
+            faults.append(
+                Finding(
+                    code="duplicate-site",
+                    message=f"`{one.site.profile}` and `{owner}` are both rendered into `{one.site.root}`",
+                    where=Where(file=one.site.profile, path="metadata.name"),
+                    hint="give every site a name of its own",
+                )
+            )
+    if faults:
+        raise InputError(*faults)
 
 
 def _said(one: RenderedSite) -> str:
