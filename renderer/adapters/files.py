@@ -152,7 +152,10 @@ class WorkingTree:
         """The real place of `path`, which exists below the root."""
         place = self._inside(path)
         if not place.exists():
-            raise _fault("file-not-found", f"`{path}` does not exist", path, expected="a file of the repository")
+            message = f"`{path}` does not exist"
+            raise _fault(
+                "file-not-found", message, path, expected="a file of the repository", hint=_nearest(place, path)
+            )
         return place
 
     def _inside(self, path: str) -> Path:
@@ -179,6 +182,20 @@ class WorkingTree:
         except ValueError as error:
             raise _fault("path-escape", str(error), path, expected="a file inside the repository") from error
         return place
+
+
+def _nearest(place: Path, path: str) -> str | None:
+    """A hint at the file beside the missing `place` whose name is most like its name."""
+    import difflib
+
+    try:
+        names = [entry.name for entry in os.scandir(place.parent) if entry.name.endswith(place.suffix)]
+    except OSError:
+        return None
+    stems = {name.removesuffix(place.suffix): name for name in sorted(names)}
+    found = difflib.get_close_matches(place.stem, list(stems), n=1, cutoff=0.7)
+    above = path.rpartition("/")[0]
+    return f"did you mean `{above}{'/' if above else ''}{stems[found[0]]}`?" if found else None
 
 
 def _files_below(directory: Path, shown: str) -> Iterator[str]:

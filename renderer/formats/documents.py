@@ -83,7 +83,10 @@ def _events(text: str, file: str) -> Iterator[Any]:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         message = " ".join(f"{error.problem} {error.context or ''}".replace("('", "'").replace("',)", "'").split())
-        raise UnreadableError(fault_at("yaml-syntax", message, file, line, column)) from None
+        start = error.context_mark
+        far = mark and start and start.line < mark.line
+        hint = f"look at what begins on line {start.line + 1}, column {start.column + 1}" if far else None
+        raise UnreadableError(fault_at("yaml-syntax", message, file, line, column, hint=hint)) from None
     except YAMLError as error:
         position = getattr(error, "position", None)
         before = text[:position] if isinstance(position, int) else ""
