@@ -8,7 +8,7 @@ from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.bundles import BUNDLE
 from renderer.cli.verbs.machine import COMMANDS as MACHINE
 from renderer.cli.verbs.reviewing import CHECK, DIFF, RESOLVE
-from renderer.cli.verbs.site import INIT, LOCK, MIRRORS, RENDER, TREE, VALIDATE, WHY
+from renderer.cli.verbs.site import INIT, LOCK, MIRRORS, RENDER, TREE, VALIDATE, VALUES, WHY
 from renderer.model.outcome import Outcome
 
 
@@ -33,7 +33,22 @@ _COMPLETION: Final = Command(
 SITEWRIGHT: Final = Command(
     name="sitewright",
     summary="A site profile in, a reviewed git commit that an air-gapped cluster can apply out.",
-    commands=(INIT, VALIDATE, LOCK, RESOLVE, TREE, WHY, RENDER, DIFF, CHECK, MIRRORS, BUNDLE, *MACHINE, _COMPLETION),
+    commands=(
+        INIT,
+        VALIDATE,
+        LOCK,
+        RESOLVE,
+        TREE,
+        WHY,
+        VALUES,
+        RENDER,
+        DIFF,
+        CHECK,
+        MIRRORS,
+        BUNDLE,
+        *MACHINE,
+        _COMPLETION,
+    ),
     examples=(
         "sitewright init branch-017",
         "sitewright lock profiles/branch-017.yaml",

@@ -66,6 +66,17 @@ def _why(options: Options) -> Outcome:
         return told(why(wiring.workspace(files), files.relative(options.text("profile")), options.text("name")))
 
 
+def _values(options: Options) -> Outcome:
+    from renderer.cli import wiring
+    from renderer.commands.site.values import values
+
+    files = wiring.files_around(options.text("profile"))
+    with wiring.told_from_here(files) as told:
+        profile = files.relative(options.text("profile"))
+        space = wiring.workspace(files)
+        return told(values(space, profile, options.text("extension"), explain=options.flag("explain")))
+
+
 def _render(options: Options) -> Outcome:
     from renderer.cli import wiring
     from renderer.commands.site.render import render_and_publish
@@ -169,6 +180,18 @@ WHY: Final = Command(
     arguments=(PROFILE, Argument(names=("name",), help="an extension or an image", completes="nothing")),
     examples=("sitewright why profiles/demo.yaml vector", "sitewright why profiles/demo.yaml docker.io/library/nginx"),
     handler=_why,
+)
+VALUES: Final = Command(
+    name="values",
+    summary="Show the values that an extension gets on a site, and which file set each of them.",
+    description="What the chart's own values.yaml says lies below these values and is not shown.",
+    arguments=(
+        PROFILE,
+        Argument(names=("extension",), help="an enabled extension", completes="nothing"),
+        Argument(names=("--explain",), help="one line for each key, with the layer that set it", takes="none"),
+    ),
+    examples=("sitewright values profiles/demo.yaml web --explain",),
+    handler=_values,
 )
 RENDER: Final = Command(
     name="render",
