@@ -45,7 +45,8 @@ def test_every_key_is_shown_with_the_layer_that_set_it(demo: Path, capsys: pytes
     )
 
 
-def test_values_are_yaml_that_kubernetes_reads_the_same_way(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("demo")
+def test_values_are_yaml_that_kubernetes_reads_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["values", "profiles/demo.yaml", "site-info"]) == 0
     assert capsys.readouterr().out == '# component facts of site-info 0.1.0\nmotto: "on"\n'
     assert main(["values", "profiles/demo.yaml", "web", "--format", "json"]) == 0
@@ -53,7 +54,8 @@ def test_values_are_yaml_that_kubernetes_reads_the_same_way(demo: Path, capsys: 
     assert "replicaCount" in json.dumps(document)
 
 
-def test_an_extension_that_is_not_enabled_has_no_values(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("demo")
+def test_an_extension_that_is_not_enabled_has_no_values(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["values", "profiles/demo.yaml", "wbe"]) == 1
     assert capsys.readouterr().err.startswith(
         "error[unknown-extension]: `wbe` is not an extension of site demo\n"
