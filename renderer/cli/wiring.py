@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from renderer.commands.site.loading import Workspace
 
 _EPOCH: Final = "SOURCE_DATE_EPOCH"
+_MISSING: Final = frozenset({"file-not-found", "lock-missing"})
+"""Findings whose file is one of the repository, though it is not there."""
 
 
 def epoch() -> datetime | None:
@@ -63,7 +65,10 @@ class WithFile(WorkingTree):
 
     def read(self, path: str) -> bytes:
         """The content of a file of the tree, or of the one beside it."""
-        return self._beside.read(self._beside.relative(path)) if path == self._name else super().read(path)
+        if path != self._name:
+            return super().read(path)
+        with told_from_here(self._beside):
+            return self._beside.read(self._beside.relative(path))
 
 
 def files_around(path: str | Path) -> WorkingTree:
@@ -222,8 +227,11 @@ def told_from_here(files: WorkingTree) -> Iterator[Callable[[Outcome], Outcome]]
 
     def place(finding: Finding) -> Finding:
         name = finding.where.file
-        if name is None or files.root == Path.cwd() or not (files.root / name).exists():
+        if name is None or files.root == Path.cwd():
             return finding
+        file = files.root / name
+        if not (file.exists() or (finding.code in _MISSING and file.parent.is_dir())):
+            return finding  # a template in a chart, a file that was named on the command line
         return finding.at(replace(finding.where, file=files.shown(name)))
 
     try:
