@@ -29,6 +29,10 @@ _RELEASE_NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9]
 _RELEASE_NAME_LIMIT: Final = 53
 
 
+BUILT_IN: Final = "v4.2.3"
+"""The Helm of helm-python-sdk 0.2.2, which pyproject.toml pins."""
+
+
 class EmbeddedHelm:
     """The chart engine that needs nothing but a plain install. Thread-safe."""
 
@@ -39,16 +43,18 @@ class EmbeddedHelm:
 
     @property
     def helm_version(self) -> str:
-        """The version of the Helm that is built in, such as `v4.2.3`."""
-        from helm_python import _native
+        """The version of the Helm that is built in.
 
-        return str(_native.helm_sdk_version())
+        It is known without loading the library, which takes 50 ms that an unchanged render need not spend.
+        """
+        return BUILT_IN
 
     def inflate(self, request: ChartRequest) -> ChartOutput:
         """Inflate one chart without cluster or network. Raises ChartError."""
         from helm_python.chart import Chart
         from helm_python.errors import HelmError
 
+        _check_library()
         try:
             with Chart.load_archive(request.archive) as chart:
                 _check(chart, request)
@@ -74,6 +80,18 @@ class EmbeddedHelm:
             return template_sources(request.archive)
         except ChartArchiveError as error:
             raise ChartError(str(error)) from error
+
+
+def _check_library() -> None:
+    """Another library than the pinned one would make the lock's engine a lie. Raises ChartError."""
+    from helm_python import _native
+
+    loaded = str(_native.helm_sdk_version())
+    if loaded != BUILT_IN:
+        raise ChartError(
+            f"the library of helm-python-sdk holds Helm {loaded}, and not {BUILT_IN} as the pinned package does: "
+            "install Sitewright anew, and unset HELM_C_LIB"
+        )
 
 
 def _render(chart: Any, request: ChartRequest) -> dict[str, str]:

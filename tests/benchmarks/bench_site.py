@@ -146,7 +146,7 @@ def main() -> None:
 
         def fleet() -> Run:
             run("rm", "-rf", "gitops", cwd=place)
-            run("git", "init", "-q", "-b", "main", "gitops", cwd=place)
+            run("git", "init", "-q", "--bare", "-b", "main", "gitops", cwd=place)
             return sitewright("render", *profiles, "--repo", "gitops", "--branch", "main", cwd=place)
 
         plain, count = plain_helm(place, helm, names[0], real=bool(charts))
@@ -161,7 +161,7 @@ def main() -> None:
     print(f"  peak memory                          {first.peak:6.0f} MiB")
     print(f"unchanged render                       {again.seconds:6.2f} s   (target 0.4 s)")
     ratio = all_sites.seconds / first.seconds
-    print(f"{SITES} sites in one call, into git       {all_sites.seconds:6.2f} s   {ratio:.2f} x one site (target 4)")
+    print(f"{SITES} sites in one call, into bare git  {all_sites.seconds:6.2f} s   {ratio:.2f} x one site (target 4)")
     print(f"  peak memory                          {all_sites.peak:6.0f} MiB")
     print(f"lock                                   {locking.seconds:6.2f} s")
 

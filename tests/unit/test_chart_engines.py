@@ -407,3 +407,18 @@ class TestExecutors:
     def test_need_a_worker(self) -> None:
         with pytest.raises(ValueError, match="at least one worker"):
             ThreadExecutor(workers=0)
+
+
+def test_the_embedded_engine_refuses_a_library_that_is_not_the_pinned_one(
+    monkeypatch: pytest.MonkeyPatch, embedded: ChartEngine
+) -> None:
+    from helm_python import _native
+
+    assert embedded.helm_version == _native.helm_sdk_version()
+    monkeypatch.setattr(_native, "helm_sdk_version", lambda: "v9.9.9")
+    with pytest.raises(ChartError, match=r"holds Helm v9\.9\.9, and not v4\.2\.3"):
+        embedded.inflate(
+            ChartRequest(
+                chart=Digest.of(b""), archive=b"", release="a", namespace="b", values={}, kube_version="1.31.4"
+            )
+        )
