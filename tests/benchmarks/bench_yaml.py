@@ -7,7 +7,6 @@ deep schemas. Times are the best of several interleaved rounds. PyYAML reads som
 the point of the comparison is only its speed.
 """
 
-# ruff: noqa: T201
 from __future__ import annotations
 
 import sys
