@@ -30,9 +30,10 @@ def test_an_unchanged_site_rewrites_no_file(shop: Shop) -> None:
 
 
 def test_an_unchanged_site_makes_no_commit(shop: Shop) -> None:
-    commit = git("rev-parse", "main")
-    assert shop.json("render", PROFILE, *REPO)["commit"] is None
-    assert git("rev-parse", "main") == commit
+    commit, before = git("rev-parse", "main"), contents("gitops")
+    assert shop.ok("render", PROFILE, *REPO) == "sites/shop: 20 files, unchanged\n"
+    assert shop.json("render", PROFILE, *REPO)["commit"] == commit
+    assert (git("rev-parse", "main"), contents("gitops")) == (commit, before)
 
 
 def test_a_change_rewrites_what_it_changes(shop: Shop) -> None:
