@@ -84,6 +84,20 @@ class TestScan:
         assert (version.where.file, version.where.line) == ("a", 2)
         assert {use.kind for use in uses} == {UseKind.LOOKUP, UseKind.HELM_VERSION, UseKind.RANDOM}
 
+    def test_tells_them_once_for_each_chart_with_all_places(self) -> None:
+        asks = "{{ lookup `v1` `Node` `` `` }}"
+        uses = scan_templates({"b.tpl": f"\n{asks}", "a.tpl": f"{asks}\n\n{asks}{asks}"})
+        (note,) = template_findings(uses, "demo", "web")
+        assert str(note) == (
+            "note[chart-uses-lookup]: the chart asks the cluster or the network with `lookup`; here both are silent, "
+            "so it takes its fallback\n"
+            "  --> a.tpl:1, extension demo, web\n"
+            "   a.tpl:1, 3\n"
+            "   b.tpl:2\n"
+            "   hint: where the fallback is not what you want, set the values of the chart in the profile"
+        )
+        assert template_findings((), "demo", "web") == ()
+
 
 class TestDifferences:
     def test_of_equal_renders_are_none(self) -> None:

@@ -102,28 +102,44 @@ def may_invent(uses: Iterable[TemplateUse]) -> bool:
 
 
 def template_findings(uses: Iterable[TemplateUse], extension: str, component: str) -> tuple[Finding, ...]:
-    """What a reviewer should know of a chart's templates: `chart-uses-lookup`, `chart-prints-helm-version`."""
+    """What a reviewer should know of a chart's templates, one finding for all places of a kind in the chart.
+
+    `chart-uses-lookup` (note), `chart-prints-helm-version` (warning).
+    """
+    everything = tuple(uses)
     subject = f"extension {extension}, {component}"
-    findings = []
-    for use in uses:
-        where = Where(file=use.path, line=use.line, subject=subject)
-        if use.kind is UseKind.LOOKUP:
-            findings.append(
-                Finding(
-                    code="chart-uses-lookup",
-                    message=f"the template asks the cluster with `{use.function}`, and there is no cluster here: "
-                    "it gets an empty answer and takes its fallback",
-                    where=where,
-                    severity=Severity.NOTE,
-                )
-            )
-        elif use.kind is UseKind.HELM_VERSION:
-            findings.append(
-                Finding(
-                    code="chart-prints-helm-version",
-                    message="the template reads the version of Helm: its output may change with the chart engine",
-                    where=where,
-                    severity=Severity.WARNING,
-                )
-            )
-    return tuple(findings)
+    told = (
+        _told(everything, UseKind.LOOKUP, "chart-uses-lookup", Severity.NOTE, _LOOKUP, subject),
+        _told(everything, UseKind.HELM_VERSION, "chart-prints-helm-version", Severity.WARNING, _VERSION, subject),
+    )
+    return tuple(finding for finding in told if finding is not None)
+
+
+_LOOKUP: Final = (
+    "the chart asks the cluster or the network with {functions}; here both are silent, so it takes its fallback"
+)
+_VERSION: Final = "the chart reads the version of Helm: its output may change with the chart engine"
+
+
+def _told(
+    uses: tuple[TemplateUse, ...], kind: UseKind, code: str, severity: Severity, message: str, subject: str
+) -> Finding | None:
+    """One finding at the first place of this kind, which lists them all; None when there is none."""
+    mine = [use for use in uses if use.kind is kind]
+    if not mine:
+        return None
+    functions = ", ".join(sorted({f"`{use.function}`" for use in mine}))
+    lines: dict[str, list[int]] = {}
+    for use in mine:
+        lines.setdefault(use.path, []).append(use.line)
+    places = (f"{path}:{', '.join(map(str, sorted(set(where))))}" for path, where in sorted(lines.items()))
+    return Finding(
+        code=code,
+        message=message.format(functions=functions),
+        where=Where(file=mine[0].path, line=mine[0].line, subject=subject),
+        severity=severity,
+        explanation=tuple(places) if len(mine) > 1 else (),
+        hint="where the fallback is not what you want, set the values of the chart in the profile"
+        if kind is UseKind.LOOKUP
+        else None,
+    )
