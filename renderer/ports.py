@@ -200,3 +200,72 @@ class Executor(Protocol):
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """The results in the order of the items, whatever the number of workers; the first exception is raised."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundManifest:
+    """A manifest as a registry serves it: its bytes, what they are said to be, and their digest."""
+
+    content: bytes
+    media_type: str
+    digest: Digest
+
+
+class Registry(Protocol):
+    """One OCI distribution registry (https://github.com/opencontainers/distribution-spec, v1.1).
+
+    Thread-safe: connections are pooled, and a handful of threads share one instance. Every method retries what may
+    pass (connection lost, 429, 5xx; with backoff, heeding `Retry-After`) and raises RemoteError (exit code 5) with a
+    finding per cause: `registry-unreachable`, `registry-tls`, `registry-unauthorized`, `registry-denied`,
+    `registry-not-found`, `registry-quota`, `registry-refused`. Credentials never stand in messages.
+    """
+
+    @property
+    def location(self) -> str:
+        """`https://host[:port]`, for messages."""
+        ...
+
+    def has_blob(self, repository: str, digest: Digest) -> int | None:
+        """The size of a blob that the repository has, or None (HEAD)."""
+        ...
+
+    def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
+        """Make a blob of the repository `source` available in `repository`; False when the registry will not."""
+        ...
+
+    def push_blob(
+        self,
+        repository: str,
+        descriptor: Descriptor,
+        open_content: Callable[[], BinaryIO],
+        *,
+        session: str | None = None,
+        on_progress: Callable[[str, int], None] | None = None,
+    ) -> None:
+        """Upload a blob in chunks, streamed, never whole in memory; a dropped connection resumes where it broke off.
+
+        `session` is an upload that an earlier process began (as told to `on_progress`): it is resumed when the
+        registry still knows it, else the upload starts over. `on_progress` hears (session, bytes that the registry
+        has). The registry checks the digest.
+        """
+        ...
+
+    def read_blob(self, repository: str, descriptor: Descriptor) -> BinaryIO:
+        """The bytes of a blob as a stream, checked at the end like `BundleSource.open_blob`."""
+        ...
+
+    def manifest(self, repository: str, reference: str) -> FoundManifest | None:
+        """The manifest behind a tag or a digest, its digest computed from the bytes; None when there is none."""
+        ...
+
+    def push_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> Digest:
+        """Put a manifest byte for byte under a tag or its digest. `tag-immutable`: the tag is held by another one."""
+        ...
+
+    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        """What refers to a manifest: the referrers API, or the tag schema `sha256-<hex>` where a registry lacks it."""
+        ...
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """The tags of a repository, sorted; none when the repository does not exist."""
+        ...
