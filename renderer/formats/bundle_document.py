@@ -6,6 +6,7 @@ not know may restrict what it may do with the bundle.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -187,20 +188,10 @@ def _read_extension(fields: Fields) -> Extension:
         "images health",
     )
     try:
-        return Extension(
-            name=fields.parsed("name", extension_name),
-            version=fields.parsed("version", Version.parse),
-            titles=fields.text_map("title"),
-            descriptions=fields.text_map("description"),
-            components=tuple(_read_component(component) for component in fields.children("components")),
-            requires=tuple(read_requirement(requirement) for requirement in fields.children("requires")),
-            provides=read_versions(fields.child("provides")),
-            conflicts=tuple(read_requirement(conflict) for conflict in fields.children("conflicts")),
-            kubernetes=fields.optional("kubernetes", Constraint.parse),
-            platforms=read_platforms(fields, "platforms"),
-            cluster_role=fields.parsed("clusterRole", ClusterRole, ClusterRole.BOTH),
-            images=read_references(fields, "images"),
-            health=tuple(read_health_rule(rule) for rule in fields.children("health")),
+        return read_extension(
+            fields,
+            Version.parse,
+            lambda: tuple(_read_component(component) for component in fields.children("components")),
         )
     except FieldError:
         raise
@@ -208,12 +199,36 @@ def _read_extension(fields: Fields) -> Extension:
         raise FieldError(fields.path, str(error)) from error
 
 
-def read_versions(fields: Fields) -> dict[str, Version]:
+def read_extension(
+    fields: Fields, read_version: Callable[[str], Version], read_components: Callable[[], tuple[Component, ...]] = tuple
+) -> Extension:
+    """What an extension says of itself, in a bundle and in the document that a bundle is built from.
+
+    Raises FieldError, or ValueError for parts that do not fit together.
+    """
+    return Extension(
+        name=fields.parsed("name", extension_name),
+        version=fields.parsed("version", read_version),
+        titles=fields.text_map("title"),
+        descriptions=fields.text_map("description"),
+        components=read_components(),
+        requires=tuple(_read_requirement(requirement) for requirement in fields.children("requires")),
+        provides=_read_versions(fields.child("provides")),
+        conflicts=tuple(_read_requirement(conflict) for conflict in fields.children("conflicts")),
+        kubernetes=fields.optional("kubernetes", Constraint.parse),
+        platforms=read_platforms(fields, "platforms"),
+        cluster_role=fields.parsed("clusterRole", ClusterRole, ClusterRole.BOTH),
+        images=_read_references(fields, "images"),
+        health=tuple(_read_health_rule(rule) for rule in fields.children("health")),
+    )
+
+
+def _read_versions(fields: Fields) -> dict[str, Version]:
     """A mapping of names to versions. Raises FieldError."""
     return {name: fields.parsed(name, Version.parse) for name in fields.content}
 
 
-def read_references(fields: Fields, key: str) -> tuple[ImageReference, ...]:
+def _read_references(fields: Fields, key: str) -> tuple[ImageReference, ...]:
     """A list of image references. Raises FieldError."""
     return tuple(
         fields.parse(text, ImageReference.parse, (*fields.at(key), index))
@@ -221,7 +236,7 @@ def read_references(fields: Fields, key: str) -> tuple[ImageReference, ...]:
     )
 
 
-def read_health_rule(fields: Fields) -> HealthRule:
+def _read_health_rule(fields: Fields) -> HealthRule:
     """`{group: G, kind: K, readyCondition: C}`. Raises FieldError."""
     only(fields, "group kind readyCondition")
     return HealthRule(
@@ -248,7 +263,7 @@ def _read_component(fields: Fields) -> Component:
         raise FieldError(fields.path, str(error)) from error
 
 
-def read_requirement(fields: Fields) -> Requirement:
+def _read_requirement(fields: Fields) -> Requirement:
     """`{extension: NAME, version: RANGE, optional: true}` or `{capability: NAME, …}`. Raises FieldError."""
     only(fields, "extension capability version optional")
     kinds = [kind for kind in RequirementKind if kind.value in fields]

@@ -12,19 +12,11 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from renderer.formats.artifact import IMAGE_INDEX, IMAGE_MANIFEST
-from renderer.formats.bundle_document import (
-    parse_time,
-    read_health_rule,
-    read_platforms,
-    read_references,
-    read_requirement,
-    read_versions,
-)
+from renderer.formats.bundle_document import parse_time, read_extension, read_platforms
 from renderer.formats.documents import Document, Faults, parse_document, validate
 from renderer.formats.named_files import inside_repository
 from renderer.model.bundle import BundleImage
 from renderer.model.extension import (
-    ClusterRole,
     ComponentKind,
     Descriptor,
     Extension,
@@ -33,7 +25,7 @@ from renderer.model.extension import (
 )
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import Digest, ImageReference, Platform
-from renderer.model.version import Constraint, Version
+from renderer.model.version import Version
 
 KIND: Final = "bundle-source"
 _NO_VERSION: Final = Version(0, 0, 0)
@@ -180,22 +172,7 @@ class _Reader:
             ) from error
 
     def _extension(self, fields: Fields) -> SourceExtension:
-        name = fields.parsed("name", extension_name)
-        version = fields.parsed("version", Version.parse_strict)
-        extension = Extension(
-            name=name,
-            version=version,
-            titles=fields.text_map("title"),
-            descriptions=fields.text_map("description"),
-            requires=tuple(read_requirement(one) for one in fields.children("requires")),
-            provides=read_versions(fields.child("provides")),
-            conflicts=tuple(read_requirement(one) for one in fields.children("conflicts")),
-            kubernetes=fields.optional("kubernetes", Constraint.parse),
-            platforms=read_platforms(fields, "platforms"),
-            cluster_role=fields.parsed("clusterRole", ClusterRole, ClusterRole.BOTH),
-            images=read_references(fields, "images"),
-            health=tuple(read_health_rule(rule) for rule in fields.children("health")),
-        )
+        extension = read_extension(fields, Version.parse_strict)
         components = tuple(self._component(one, fields) for one in fields.children("components"))
         names = [component.name for component in components]
         for index, component in enumerate(names):
