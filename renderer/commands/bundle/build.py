@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from renderer.commands.bundle.contents import Contents, Packed, in_memory
 from renderer.commands.bundle.images import FoundImage, collect_images
-from renderer.commands.bundle.wording import count, size
+from renderer.commands.bundle.wording import count, headline, identity, size
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.artifact import (
     BUNDLE_CONFIG,
@@ -189,7 +189,7 @@ def _outcome(
     platforms = ", ".join(map(str, bundle.platforms))
     images = f"{count(len(bundle.images), 'image')} ({carried} carried) for {platforms}"
     lines = [
-        f"bundle {bundle.name} {bundle.version}, sequence {bundle.sequence}, created {spell_time(bundle.created)}",
+        headline(bundle),
         f"  {count(len(bundle.extensions), 'extension')}, {count(components, 'component')}, {images}",
         f"  {count(len(blobs), 'blob')}, {size(total)}, written to {output}",
         f"  {manifest.digest} (not signed yet)",
@@ -197,11 +197,7 @@ def _outcome(
     return Outcome(
         text="\n".join(lines),
         document={
-            "bundle": bundle.name,
-            "version": str(bundle.version),
-            "sequence": bundle.sequence,
-            "created": spell_time(bundle.created),
-            "manifest": str(manifest.digest),
+            **identity(bundle, manifest.digest),
             "output": output,
             "extensions": [extension.id for extension in bundle.extensions],
             "images": len(bundle.images),

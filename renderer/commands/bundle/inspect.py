@@ -6,10 +6,10 @@ from datetime import datetime
 
 from renderer.commands.bundle.build import is_carried
 from renderer.commands.bundle.verify import verdict_json
-from renderer.commands.bundle.wording import count, table
+from renderer.commands.bundle.wording import count, headline, identity, table
 from renderer.errors import BundleRefusedError, Finding, Severity, Where
 from renderer.formats.artifact import BundleParts, read_parts
-from renderer.formats.bundle_document import decode_bundle, spell_time
+from renderer.formats.bundle_document import decode_bundle
 from renderer.model.bundle import Bundle, BundleImage, VerifiedBundle
 from renderer.model.extension import Extension
 from renderer.model.fields import Json
@@ -48,7 +48,7 @@ def _outcome(
         else f"NOT VERIFIED: {count(len(parts.signatures), 'signature')} found, none of them checked"
     )
     lines = [
-        f"bundle {bundle.name} {bundle.version}, sequence {bundle.sequence}, created {spell_time(bundle.created)}",
+        headline(bundle),
         f"  {standing}",
         f"  {parts.manifest.digest}",
         f"  for {', '.join(map(str, bundle.platforms))}",
@@ -60,11 +60,7 @@ def _outcome(
     return Outcome(
         text="\n".join(lines),
         document={
-            "bundle": bundle.name,
-            "version": str(bundle.version),
-            "sequence": bundle.sequence,
-            "created": spell_time(bundle.created),
-            "manifest": str(parts.manifest.digest),
+            **identity(bundle, parts.manifest.digest),
             "verified": verified is not None,
             "verdict": verdict_json(verified.verdict) if verified else None,
             "signaturesFound": len(parts.signatures),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from renderer.commands.bundle.build import is_carried, listed_images
-from renderer.commands.bundle.wording import count, size, table
+from renderer.commands.bundle.wording import count, headline, identity, size, table
 from renderer.errors import BundleRefusedError, Finding, Severity, Where
 from renderer.formats.artifact import (
     REF_NAME,
@@ -192,7 +192,7 @@ def _outcome(verified: VerifiedBundle, check: _BlobCheck, notes: tuple[Finding, 
     total = sum(check.sizes.values())
     carried = sum(is_carried(image) for image in bundle.images)
     lines = [
-        f"bundle {verified.id}, sequence {bundle.sequence}, created {spell_time(bundle.created)}: verified",
+        f"{headline(bundle)}: verified",
         f"  {verified.manifest.digest}",
         f"  {' and '.join(verdict.signers)} signed; trust policy {verdict.policy} asks for {verdict.threshold}",
         *verdict_lines(verdict),
@@ -202,11 +202,7 @@ def _outcome(verified: VerifiedBundle, check: _BlobCheck, notes: tuple[Finding, 
     return Outcome(
         text="\n".join(lines),
         document={
-            "bundle": bundle.name,
-            "version": str(bundle.version),
-            "sequence": bundle.sequence,
-            "created": spell_time(bundle.created),
-            "manifest": str(verified.manifest.digest),
+            **identity(bundle, verified.manifest.digest),
             "verified": True,
             "verdict": verdict_json(verdict),
             "blobs": len(check.sizes),

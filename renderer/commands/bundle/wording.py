@@ -5,7 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from renderer.formats.bundle_document import spell_time
+from renderer.model.bundle import Bundle
+from renderer.model.fields import Json
+from renderer.model.reference import Digest
+
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+def headline(bundle: Bundle) -> str:
+    """Which bundle it is, on one line."""
+    return f"bundle {bundle.name} {bundle.version}, sequence {bundle.sequence}, created {spell_time(bundle.created)}"
+
+
+def identity(bundle: Bundle, manifest: Digest) -> dict[str, Json]:
+    """Which bundle it is, for machines: the first fields of every document about one."""
+    return {
+        "bundle": bundle.name,
+        "version": str(bundle.version),
+        "sequence": bundle.sequence,
+        "created": spell_time(bundle.created),
+        "manifest": str(manifest),
+    }
 
 
 def count(number: int, noun: str) -> str:
