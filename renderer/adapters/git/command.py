@@ -112,13 +112,18 @@ class Git:
     ) -> Answer:
         """Run `git <verb> <arguments>` with `data` on its standard input. Raises GitFailedError, InputError."""
         program = _program()
+        from git.exc import GitCommandNotFound
+
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         command = [program.GIT_PYTHON_GIT_EXECUTABLE, *settings, verb, *arguments]
         # Never climb out of the directory: a path without a repository must not find one further up.
         ceiling = {"GIT_CEILING_DIRECTORIES": str(self.directory.parent)}
-        process = program(str(self.directory)).execute(
-            command, istream=-1, as_process=True, env={**_ENVIRONMENT, **ceiling, **(environment or {})}
-        )
+        try:
+            process = program(str(self.directory)).execute(
+                command, istream=-1, as_process=True, env={**_ENVIRONMENT, **ceiling, **(environment or {})}
+            )
+        except GitCommandNotFound as error:
+            raise InputError(_not_found()) from error
         output, errors = process.communicate(data)
         answer = Answer(process.returncode, output, errors.decode("utf-8", "replace"))
         if answer.status not in ok:
@@ -134,14 +139,18 @@ def _program() -> type[Program]:
     try:
         import git
     except ImportError as error:
-        finding = Finding(
-            code="git-not-found",
-            message="git cannot be run",
-            explanation=tuple(line for line in str(error).splitlines() if line.strip())[:1],
-            hint="install git 2.30 or newer, then run the same command again",
-        )
-        raise InputError(finding) from error
+        raise InputError(_not_found()) from error
     return git.Git
+
+
+def _not_found() -> Finding:
+    return Finding(
+        code="git-not-found",
+        message="there is no program `git`",
+        where=Where(subject="program git"),
+        expected="git 2.30 or newer on PATH",
+        hint="install git, then run the same command again",
+    )
 
 
 def version() -> str:
