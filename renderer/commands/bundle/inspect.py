@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from renderer.commands.bundle.build import is_carried
+from renderer.commands.bundle.unverified import read_unverified
 from renderer.commands.bundle.verify import verdict_json
 from renderer.commands.bundle.wording import count, headline, identity, table
-from renderer.errors import BundleRefusedError, Finding, Severity, Where
+from renderer.errors import Finding, Severity, Where
 from renderer.formats.artifact import BundleParts, read_parts
-from renderer.formats.bundle_document import decode_bundle
 from renderer.model.bundle import Bundle, BundleImage, VerifiedBundle
 from renderer.model.extension import Extension
 from renderer.model.fields import Json
@@ -26,17 +26,9 @@ def inspect(source: BundleSource, policy: TrustPolicy | None = None, *, now: dat
     """
     parts = read_parts(source.index(), source.blob, source.location)
     if policy is None:
-        return _outcome(_unverified(parts, source.location), parts, None, source.location, images=images)
+        return _outcome(read_unverified(parts, source.location), parts, None, source.location, images=images)
     verified = verify(parts, policy, now=now, source=source.location)
     return _outcome(verified.bundle, parts, verified, source.location, images=images)
-
-
-def _unverified(parts: BundleParts, location: str) -> Bundle:
-    try:
-        return decode_bundle(parts.config_bytes)
-    except ValueError as error:
-        where = Where(file=location, subject="bundle.json")
-        raise BundleRefusedError(Finding(code="bundle-malformed", message=str(error), where=where)) from error
 
 
 def _outcome(

@@ -6,8 +6,9 @@ import base64
 from dataclasses import replace
 
 from renderer.commands.bundle.contents import in_memory
+from renderer.commands.bundle.unverified import read_unverified
 from renderer.commands.bundle.wording import count
-from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.errors import Where
 from renderer.formats.artifact import (
     IMAGE_MANIFEST,
     REF_NAME,
@@ -20,9 +21,7 @@ from renderer.formats.artifact import (
     read_parts,
     signature_manifest,
 )
-from renderer.formats.bundle_document import decode_bundle
 from renderer.formats.signatures import StoredSignature, make_payload, parse_public_key, payload_digest, signature_tag
-from renderer.model.bundle import Bundle
 from renderer.model.extension import Descriptor
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
@@ -36,7 +35,7 @@ def sign(source: Layout, signer: Signer, writer: LayoutWriter, path: str) -> Out
     """
     index = source.index()
     parts = read_parts(index, source.blob, source.location)
-    bundle = _readable(parts, source.location)
+    bundle = read_unverified(parts, source.location)
     key = parse_public_key(signer.public_key)
     digest = parts.manifest.digest
     payload = make_payload(bundle.name, digest)
@@ -60,15 +59,6 @@ def sign(source: Layout, signer: Signer, writer: LayoutWriter, path: str) -> Out
             "signatures": total,
         },
     )
-
-
-def _readable(parts: BundleParts, location: str) -> Bundle:
-    """The bundle; nobody should sign what cannot be read."""
-    try:
-        return decode_bundle(parts.config_bytes)
-    except ValueError as error:
-        where = Where(file=location, subject="bundle.json")
-        raise BundleRefusedError(Finding(code="bundle-malformed", message=str(error), where=where)) from error
 
 
 def _made_by(signature: StoredSignature, public_pem: bytes, parts: BundleParts) -> bool:

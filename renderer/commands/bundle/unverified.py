@@ -1,0 +1,17 @@
+"""A bundle read as it stands, before anybody vouches for it: to show it, or to sign it."""
+
+from __future__ import annotations
+
+from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.formats.artifact import BundleParts
+from renderer.formats.bundle_document import decode_bundle
+from renderer.model.bundle import Bundle
+
+
+def read_unverified(parts: BundleParts, location: str) -> Bundle:
+    """The bundle that the config describes. Raises BundleRefusedError (`bundle-malformed`)."""
+    try:
+        return decode_bundle(parts.config_bytes)
+    except ValueError as error:
+        where = Where(file=location, subject="bundle.json")
+        raise BundleRefusedError(Finding(code="bundle-malformed", message=str(error), where=where)) from error
