@@ -176,6 +176,8 @@ def refreshed(text: str, workspace: Path, environment: dict[str, str]) -> str:
         lines = []
         for step in steps(block_of(match)):
             printed = next(outputs)
+            # a fence in an output would end the block: such an output is shortened there
+            printed = re.sub(r"^```.*", LEFT_OUT, printed, count=1, flags=re.MULTILINE | re.DOTALL)
             shown = step.shown if agrees(step.shown, printed) else printed
             lines.append("$ " + step.command.replace("\n", "\n> "))
             lines.extend([shown] if shown else [])
