@@ -80,7 +80,7 @@ class WorkingTree:
         place = self._existing(path)
         with _told(path):
             if place.is_dir():
-                raise _fault("not-a-file", f"`{path}` is a directory", path, expected="a file")
+                raise _fault("not-a-file", f"`{path or '.'}` is a directory", path or ".", expected="a file")
             # Not blocking: opening a pipe without a writer would wait for ever.
             descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
             with os.fdopen(descriptor, "rb") as file:

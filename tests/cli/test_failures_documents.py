@@ -36,9 +36,12 @@ def test_validate_says_so_in_its_result(shop: Shop) -> None:
     assert err.startswith("error[file-not-found]: `profiles/shpo.yaml` does not exist\n")
 
 
-def test_a_directory_instead_of_a_profile(shop: Shop) -> None:
-    (finding,) = shop.findings(1, "lock", "profiles")
-    assert (finding["code"], finding["message"]) == ("not-a-file", "`profiles` is a directory")
+@pytest.mark.parametrize("path", ["profiles", "bundles/pantry"])
+def test_a_directory_instead_of_a_profile(shop: Shop, path: str) -> None:
+    (finding,) = shop.findings(1, "lock", path)
+    assert (finding["code"], finding["where"]) == ("not-a-file", {"file": path})
+    assert finding["message"].endswith("` is a directory")
+    assert "``" not in finding["message"]
 
 
 def test_a_values_file_that_is_not_there(shop: Shop) -> None:

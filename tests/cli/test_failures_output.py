@@ -76,6 +76,15 @@ def test_one_site_that_cannot_be_written_keeps_all_back(changed: Shop) -> None:
     assert err.startswith("error[dirty-output]: `out/sites/second` holds files that Sitewright did not write")
 
 
+def test_two_sites_that_want_the_same_directory(shop: Shop) -> None:
+    write("profiles/second.yaml", Path(PROFILE).read_text())
+    shop.ok("lock", "profiles/second.yaml")
+    (finding,) = shop.findings(1, "render", PROFILE, "profiles/second.yaml", *OUT)
+    assert finding["code"] == "duplicate-site"
+    assert (finding["where"]["file"], finding["where"]["path"]) == ("profiles/second.yaml", "metadata.name")
+    assert finding["hint"] == "give every site a name of its own"
+
+
 # --- repositories of this machine -------------------------------------------------------------------------------
 
 
@@ -250,7 +259,18 @@ def test_a_directory_that_holds_no_tree(shop: Shop) -> None:
     assert shop.refused(1, "check", "keys").startswith("error[no-tree]: `keys` holds no rendered tree\n  --> keys\n")
 
 
-def test_a_revision_that_is_not_there(shop: Shop) -> None:
-    err = shop.refused(1, "diff", "gitops", "--against", "v9")
-    assert err.startswith("error[revision-not-found]: `v9` is neither a directory nor a commit of ")
-    assert "   hint: " in err
+@pytest.mark.parametrize("tree", ["gitops", "gitops/sites/shop"])
+def test_a_revision_that_is_not_there(shop: Shop, tree: str) -> None:
+    assert shop.refused(1, "diff", tree, "--against", "v9") == (
+        "error[revision-not-found]: `v9` is neither a directory nor a commit of `gitops`\n"
+        "  --> --against\n"
+        "   hint: git -C gitops log --oneline\n"
+    )
+
+
+def test_a_revision_of_no_repository(shop: Shop) -> None:
+    assert shop.refused(1, "diff", PROFILE, "--against", "v9") == (
+        "error[revision-not-found]: `v9` is no directory, and `.` is no git repository that could have such a commit\n"
+        "  --> --against\n"
+        "   hint: name a directory, or the repository with --repo\n"
+    )

@@ -32,13 +32,7 @@ class GitRevision:
         try:
             self._commit = self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", asked).text
         except GitFailedError as failure:
-            finding = Finding(
-                code="revision-not-found",
-                message=f"`{revision}` is neither a directory nor a commit of `{repository}`",
-                where=Where(subject="--against"),
-                hint=f"git -C {repository} log --oneline",
-            )
-            raise InputError(finding) from failure
+            raise InputError(_not_found(repository, revision, failure)) from failure
 
     @property
     def location(self) -> str:
@@ -52,3 +46,14 @@ class GitRevision:
     def publish(self, trees: Mapping[str, FileTree], message: str, author: Author) -> Published:
         """Nothing can be published into the past."""
         raise NotImplementedError
+
+
+def _not_found(repository: Path, revision: str, failure: GitFailedError) -> Finding:
+    where = Where(subject="--against")
+    if "not a git repository" in failure.errors:
+        message = f"`{revision}` is no directory, and `{repository}` is no git repository that could have such a commit"
+        hint = "name a directory, or the repository with --repo"
+        return Finding(code="revision-not-found", message=message, where=where, hint=hint)
+    message = f"`{revision}` is neither a directory nor a commit of `{repository}`"
+    hint = f"git -C {repository} log --oneline"
+    return Finding(code="revision-not-found", message=message, where=where, hint=hint)

@@ -70,6 +70,7 @@ def _diff_directories(directory: Path, options: Options) -> tuple[Mapping[str, F
     from pathlib import Path
 
     from renderer.adapters.git.revision import GitRevision, repository_around
+    from renderer.cli import wiring
     from renderer.cli.trees import trees_in
 
     against = options.optional("against")
@@ -85,7 +86,7 @@ def _diff_directories(directory: Path, options: Options) -> tuple[Mapping[str, F
     if top is None:
         raise _usage(f"`{directory}` lies in no git repository, so `{against}` must be a directory", "--against DIR")
     below = directory.absolute().relative_to(top)
-    old = GitRevision(top, against)
+    old = GitRevision(Path(wiring.shown(top)), against)
     return {root: old.load((below / root).as_posix().removeprefix("./").removesuffix("/.")) for root in after}, after
 
 
