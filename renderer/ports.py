@@ -269,3 +269,50 @@ class Registry(Protocol):
     def tags(self, repository: str) -> tuple[str, ...]:
         """The tags of a repository, sorted; none when the repository does not exist."""
         ...
+
+
+class Journal(Protocol):
+    """What earlier runs learned about one registry. It saves work and is never believed: everything is asked again.
+
+    Thread-safe. What is noted survives a killed process; losing all of it costs time only.
+    """
+
+    def session(self, repository: str, digest: Digest) -> str | None:
+        """The upload of a blob that an earlier run began and did not finish, as the registry called it."""
+        ...
+
+    def began(self, repository: str, digest: Digest, session: str) -> None:
+        """Note how an upload under way can be resumed."""
+        ...
+
+    def stored(self, repository: str, digest: Digest) -> None:
+        """Note that a repository has a blob; its upload is over."""
+        ...
+
+    def holders(self, digest: Digest) -> tuple[str, ...]:
+        """Repositories that had a blob when an earlier run looked, the latest first, at most three."""
+        ...
+
+
+class Progress(Protocol):
+    """A person who watches blobs travel. Thread-safe; a call costs next to nothing and never fails."""
+
+    def begin(self, blobs: int, size: int) -> None:
+        """The transfer starts: so many blobs with so many bytes in all."""
+        ...
+
+    def sending(self, what: str, size: int) -> None:
+        """A blob starts; `what` names it."""
+        ...
+
+    def sent(self, what: str, position: int) -> None:
+        """The registry has this many bytes of the blob."""
+        ...
+
+    def done(self, what: str) -> None:
+        """The blob is over, well or not."""
+        ...
+
+    def end(self) -> None:
+        """The transfer is over."""
+        ...

@@ -1,0 +1,35 @@
+"""Receipts: what a site proved that its registry holds, carried back to where bundles are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from renderer.model.reference import Digest, ImageReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptImage:
+    """One image that was found complete for every platform of the site."""
+
+    reference: ImageReference
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The content of a site registry at one moment, as far as the site's lock speaks of it.
+
+    `lock` is the digest of the lock's bytes. `hashed` is true when every blob was read and hashed, false when the
+    registry was asked for presence and size. `blobs` maps what was found (manifests, configs, layers) to its size;
+    `images` are those that were complete.
+    """
+
+    site: str
+    registry: str
+    lock: Digest
+    verified_at: datetime
+    hashed: bool
+    images: tuple[ReceiptImage, ...]
+    blobs: Mapping[Digest, int]
