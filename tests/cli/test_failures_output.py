@@ -81,7 +81,7 @@ def test_two_sites_that_want_the_same_directory(shop: Shop) -> None:
     shop.ok("lock", "profiles/second.yaml")
     (finding,) = shop.findings(1, "render", PROFILE, "profiles/second.yaml", *OUT)
     assert finding["code"] == "duplicate-site"
-    assert (finding["where"]["file"], finding["where"]["path"]) == ("profiles/second.yaml", "metadata.name")
+    assert finding["where"] == {"file": "profiles/second.yaml", "line": 3, "column": 18, "path": "metadata.name"}
     assert finding["hint"] == "give every site a name of its own"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.commands.site.lock import drift_of
-from renderer.errors import CheckFailedError, Finding, InputError, Severity, Where
+from renderer.errors import CheckFailedError, Finding, InputError, Severity
 from renderer.model.check import Judgement, judge
 from renderer.model.fields import Json
 from renderer.model.lock import Lock
@@ -47,7 +47,7 @@ def render_sites(workspace: Workspace, profiles: Sequence[str], store: TreeStore
     """
     loader = Loader(workspace)
     rendered = [_one(loader, profile, store) for profile in profiles]
-    _check_roots(rendered)
+    _check_roots(loader, rendered)
     if any(one.judgement.failing(one.site.checks) for one in rendered):
         raise CheckFailedError(*(finding for one in rendered for finding in one.judgement.findings))
     return tuple(rendered)
@@ -99,7 +99,7 @@ def _one(loader: Loader, profile: str, store: TreeStore) -> RenderedSite:
     )
 
 
-def _check_roots(rendered: Sequence[RenderedSite]) -> None:
+def _check_roots(loader: Loader, rendered: Sequence[RenderedSite]) -> None:
     """Two profiles may not claim one directory. Raises InputError (`duplicate-site`)."""
     first: dict[str, str] = {}
     faults = []
@@ -110,7 +110,7 @@ def _check_roots(rendered: Sequence[RenderedSite]) -> None:
                 Finding(
                     code="duplicate-site",
                     message=f"`{one.site.profile}` and `{owner}` are both rendered into `{one.site.root}`",
-                    where=Where(file=one.site.profile, path="metadata.name"),
+                    where=loader.where(one.site, "metadata", "name"),
                     hint="give every site a name of its own",
                 )
             )
