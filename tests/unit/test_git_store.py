@@ -327,6 +327,42 @@ def test_a_killed_run_is_not_completed_over_somebodys_edit(work: Path) -> None:
     assert git(work, "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("written", ["", "the new con"])
+def test_a_file_that_git_was_writing_when_it_was_killed_is_written_again(work: Path, written: str) -> None:
+    store = GitStore(str(work), "main")
+    store.publish({DEMO: tree(a="old")}, MESSAGE, AUTHOR)
+    commit = store.publish({DEMO: tree(a="the new content")}, MESSAGE, AUTHOR).revision
+    name = f"{DEMO}/manifests/a.yaml"
+    record = {
+        "old": git(work, "rev-parse", "HEAD~1"),
+        "new": commit,
+        "put": {name: git(work, "rev-parse", f"HEAD:{name}")},
+        "delete": [],
+    }
+    (work / ".git" / "sitewright-publish").write_text(json.dumps(record))
+    (work / name).write_text(written)
+    assert store.load(DEMO) == tree(a="the new content")
+    assert (work / name).read_text() == "the new content"
+    assert git(work, "status", "--porcelain") == ""
+
+
+def test_a_lock_that_a_killed_git_left_is_named(work: Path) -> None:
+    store = GitStore(str(work), "main")
+    store.publish({DEMO: tree(a="1")}, MESSAGE, AUTHOR)
+    lock = work / ".git" / "index.lock"
+    lock.touch()
+    finding = only_finding(InputError, lambda: store.publish({DEMO: tree(a="2")}, MESSAGE, AUTHOR))
+    assert finding.code == "git-locked"
+    assert finding.message == f"`{work}` is locked: another git works there, or one was killed and left its lock"
+    assert finding.where.file == str(work)
+    assert finding.explanation == (f"the lock is `{lock}`",)
+    assert finding.hint == f"wait for the other git; if none runs there: rm {lock}"
+    lock.unlink()
+    store.publish({DEMO: tree(a="2")}, MESSAGE, AUTHOR)
+    assert store.load(DEMO) == tree(a="2")
+    assert git(work, "status", "--porcelain") == ""
+
+
 # --- what is refused --------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,8 @@
 Only the paths of our edit are touched, by plumbing (`update-index --index-info`, `checkout-index`): whatever else is
 staged or changed stays as it is. A working tree cannot change in one step; so a journal is written before the branch
 moves, and the next run completes what a killed one left half done. It asks of every file first whether it still has
-the old or the new content, and refuses when somebody changed it since.
+the old or the new content (or the beginning of the new, when git was killed as it wrote), and refuses when somebody
+changed it since.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Checkout:
         put, old = record["put"], record["old"]
         edit = Edit({path: (name, b"") for path, name in put.items()}, tuple(record["delete"]), frozenset())
         before = self._ids(old, [*put, *edit.delete]) if old else {}
-        self._refuse_edits({path: {put.get(path), before.get(path)} for path in (*put, *edit.delete)})
+        self._refuse_edits({path: (put.get(path), before.get(path)) for path in (*put, *edit.delete)})
         self.bring(edit)
 
     def _ids(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
@@ -76,14 +77,24 @@ class Checkout:
         lines = (line.decode("utf-8", "surrogateescape").partition("\t") for line in listing.split(b"\0") if line)
         return {path: head.split(" ")[2] for head, _, path in lines if path in wanted}
 
-    def _refuse_edits(self, allowed: dict[str, set[str | None]]) -> None:
-        """Raise InputError when a file has neither of the contents that the killed run could have left."""
+    def _refuse_edits(self, allowed: dict[str, tuple[str | None, str | None]]) -> None:
+        """Raise InputError when a file has none of the contents, new or old, that the killed run could have left."""
         present = [path for path in allowed if (self._top / path).is_file() or (self._top / path).is_symlink()]
         data = "".join(f"{path}\n" for path in present).encode("utf-8", "surrogateescape")
         found = self._git.run("hash-object", "--stdin-paths", data=data).text.split()
-        foreign = [path for path, name in zip(present, found, strict=True) if name not in allowed[path]]
+        changed = [path for path, name in zip(present, found, strict=True) if name not in allowed[path]]
+        foreign = [path for path in changed if not self._begins(path, allowed[path][0])]
         if foreign:
             raise InputError(_dirty(self._shown, sorted({path.rpartition("/")[0] for path in foreign}), foreign))
+
+    def _begins(self, path: str, new: str | None) -> bool:
+        """True when the file is the beginning of its new content: git was killed while it wrote."""
+        file = self._top / path
+        return (
+            new is not None
+            and not file.is_symlink()
+            and self._git.run("cat-file", "blob", new).output.startswith(file.read_bytes())
+        )
 
     def _remove(self, path: str) -> None:
         """Remove one file and the directories that it leaves empty; never through a link."""

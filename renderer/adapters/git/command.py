@@ -8,6 +8,8 @@ file system monitors, transports that run programs, questions on the terminal, t
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +61,8 @@ _ENVIRONMENT: Final = {
     "GIT_TERMINAL_PROMPT": "0",
 }
 
+_LOCKED: Final = re.compile(r"Unable to create '(?P<path>[^'\n]+\.lock)': File exists")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -86,6 +90,9 @@ class GitFailedError(Exception):
     def refusal(self, location: str) -> InputError:
         """This failure as a finding about a repository of this machine."""
         said = tuple(line for line in self.errors.splitlines() if line.strip())
+        lock = _LOCKED.search(self.errors)
+        if lock is not None:
+            return InputError(_locked(location, lock["path"]))
         finding = Finding(
             code="git-refused",
             message=f"git refused `git {self.verb}` in `{location}`",
@@ -150,6 +157,16 @@ def _not_found() -> Finding:
         where=Where(subject="program git"),
         expected="git 2.30 or newer on PATH",
         hint="install git, then run the same command again",
+    )
+
+
+def _locked(location: str, lock: str) -> Finding:
+    return Finding(
+        code="git-locked",
+        message=f"`{location}` is locked: another git works there, or one was killed and left its lock",
+        where=Where(file=location),
+        explanation=(f"the lock is `{lock}`",),
+        hint=f"wait for the other git; if none runs there: rm {shlex.quote(lock)}",
     )
 
 
