@@ -14,7 +14,7 @@ from renderer.formats.kubesphere import Package, cluster_info, forced_values, is
 from renderer.formats.kubesphere_chart import generated_chart_file
 from renderer.formats.manifests import load_values
 from renderer.model.extension import ClusterRole, RequirementKind
-from renderer.model.fields import Fields
+from renderer.model.fields import FieldError, Fields
 from renderer.model.tree import FileTree
 
 METADATA = """\
@@ -287,3 +287,25 @@ def test_every_published_package_is_read(real_charts: tuple[Path, ...]) -> None:
             assert archive.name == f"{extension.name}-{extension.version}.tgz"
             count += 1
     assert count
+
+
+def test_a_chart_file_that_cannot_be_read_is_told_with_its_name() -> None:
+    found = faults(METADATA, Chart_yaml="name: [\n")
+    assert [(code, place) for code, place, _ in found] == [("yaml-syntax", "packages/monitoring/Chart.yaml")]
+
+
+def test_dependencies_that_are_no_list_are_a_fault() -> None:
+    metadata = METADATA[: METADATA.index("dependencies:")] + "dependencies: none\n"
+    assert [place for _, _, place in faults(metadata)] == ["dependencies"]
+
+
+@pytest.mark.parametrize("icon", ["https://example.com/i.svg", "data:image/png;base64,AA=="])
+def test_an_icon_on_the_web_stays_where_it_is(icon: str) -> None:
+    chart = Fields.of(load_values(generated_chart_file({"name": "web", "icon": icon}, FileTree({}))))
+    assert chart.text("icon") == icon
+
+
+def test_an_icon_that_the_package_lacks_is_a_fault() -> None:
+    with pytest.raises(FieldError) as caught:
+        generated_chart_file({"name": "web", "icon": "./static/i.svg"}, FileTree({}))
+    assert (caught.value.code, caught.value.path) == ("icon-not-found", ("icon",))
