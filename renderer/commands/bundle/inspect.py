@@ -67,7 +67,7 @@ def _outcome(
 def _not_verified(location: str) -> Finding:
     return Finding(
         code="bundle-not-verified",
-        message="what is shown here has not been vouched for by anybody",
+        message="no signature was checked, so nobody vouches for what is shown here",
         where=Where(file=location),
         severity=Severity.WARNING,
         hint=f"sitewright bundle verify {location} --trust trust.yaml",
