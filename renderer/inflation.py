@@ -126,7 +126,8 @@ def _named(extension: Extension, component: Component) -> Iterator[None]:
                 message=f"Helm cannot inflate the chart of component `{component.name}`",
                 where=Where(subject=f"extension {extension.id}, component {component.name}"),
                 explanation=tuple(error.message.splitlines()[:20]),
-                hint="set the values that the chart asks for in the profile (`spec.extensions[].values`)",
+                hint="a value that the chart asks for goes into the profile (`spec.extensions[].values`); "
+                "anything else is for the author of the chart",
             )
         ) from error
 

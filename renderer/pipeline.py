@@ -62,7 +62,7 @@ def render(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: T
     composed = compose(site, lock, catalog, tools)
     laid = _laid(composed, tools, previous)
     size = sum(len(content) for _, content in laid.tree.items())
-    health = [rule for offer in offers(lock, catalog) for rule in offer.extension.health]
+    health = [rule for offer in offers(lock, catalog, site.profile) for rule in offer.extension.health]
     tree = laid.tree.joined(
         agents.agent_files(site, composed.plan, health, tools.templates, manifest_bytes=size),
         node_files(composed.mirrors, site, tools.templates),
@@ -93,7 +93,7 @@ def is_current(site: Site, lock: Lock, lock_bytes: bytes, tools: Tools, previous
 
 def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
     """Everything that the tree of `site` is written from, judged by every rule."""
-    enabled = offers(lock, catalog)
+    enabled = offers(lock, catalog, site.profile)
     parts = inflate(site, enabled, tools, lock.api_versions)
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     shaped = shape(site, parts, lock.generated, catalog, mirrors, tools)
@@ -211,7 +211,7 @@ def invented_between(parts: Sequence[Part], again: Sequence[Part]) -> tuple[Gene
     return tuple(sorted(found, key=lambda value: (value.component, value.object, value.path, value.kind.value)))
 
 
-def offers(lock: Lock, catalog: Catalog) -> tuple[Offer, ...]:
+def offers(lock: Lock, catalog: Catalog, profile: str) -> tuple[Offer, ...]:
     """The locked extensions as their bundles offer them, by name. Raises InputError (`lock-drift-extension`)."""
     found = [(entry, catalog.offer(entry.name, entry.version)) for entry in lock.extensions]
     missing = [entry for entry, offer in found if offer is None]
@@ -222,7 +222,7 @@ def offers(lock: Lock, catalog: Catalog) -> tuple[Offer, ...]:
                     code="lock-drift-extension",
                     message=f"no bundle offers the locked extension `{entry.name}` {entry.version}",
                     where=Where(subject=f"lock of site {lock.site}"),
-                    hint="sitewright lock <profile>",
+                    hint=f"sitewright lock {profile}",
                 )
                 for entry in missing
             )

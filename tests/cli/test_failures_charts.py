@@ -40,7 +40,8 @@ def test_a_chart_that_fails(shop: Shop, template: str, explanation: str) -> None
         "error[chart-failed]: Helm cannot inflate the chart of component `web`\n"
         "  --> extension web 1.2.0, component web\n"
         f"   {explanation}\n"
-        "   hint: set the values that the chart asks for in the profile (`spec.extensions[].values`)\n"
+        "   hint: a value that the chart asks for goes into the profile (`spec.extensions[].values`); anything else is "
+        "for the author of the chart\n"
     )
 
 

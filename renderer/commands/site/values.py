@@ -23,7 +23,7 @@ def values(workspace: Workspace, profile: str, extension: str, *, explain: bool)
     loader = Loader(workspace)
     site = loader.site(profile).site
     lock = loader.lock(profile)[0]
-    enabled = offers(lock, loader.catalog(site, lock))
+    enabled = offers(lock, loader.catalog(site, lock), profile)
     found = next((offer.extension for offer in enabled if offer.extension.name == extension), None)
     if found is None:
         raise InputError(
