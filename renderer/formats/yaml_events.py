@@ -133,9 +133,7 @@ def _as_go_scans(next_event: Callable[[], Any], content: bytes) -> Callable[[], 
                     seen += 1
                 if seen < len(slashes) and slashes[seen] < end.index:
                     raise fault_at(event, "Kubernetes does not know the escape `\\/`; write `/`")
-            if event.implicit[0] and (tag := _BARE_TAGGED.match(text, start)):
-                if text[tag.end() : tag.end() + 1] in {",", "]", "}"}:
-                    raise fault_at(event, "Kubernetes refuses a tag without a value here")
+            if event.implicit[0] and _BARE_TAGGED.match(text, start):
                 event.implicit = (False, True)
         return event
 

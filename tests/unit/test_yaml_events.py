@@ -34,3 +34,7 @@ def test_an_escaped_apostrophe_is_read_as_old_libyaml_reads_it() -> None:
 
 def test_an_escaped_slash_outside_of_double_quotes_is_text() -> None:
     assert load_values(b"a: '\\/'\nb: x\\/y\nc: \"x\"\n") == {"a": "\\/", "b": "x\\/y", "c": "x"}
+
+
+def test_a_bare_tag_without_a_value_is_empty_text() -> None:
+    assert load_values(b"a: [!, x]\nb: {c: ! }\nd: !\n") == {"a": ["", "x"], "b": {"c": ""}, "d": ""}
