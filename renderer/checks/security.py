@@ -23,11 +23,15 @@ _SHOWN: Final = 6
 
 
 def secrets_in_clear(composed: Composed) -> Iterator[Finding]:
-    """Secrets with content: an error when it is a private key, else a warning."""
-    if composed.site.secrets is not SecretsMode.EXTERNAL:
-        return
+    """Secrets with content: an error when it is a private key, else a warning.
+
+    Objects that SOPS has encrypted carry its metadata under `sops`; they pass where the profile says `mode: sops`.
+    """
+    sops = composed.site.secrets is SecretsMode.SOPS
     for manifest in _objects(composed):
-        if (manifest.id.group, manifest.id.kind) == ("", "Secret") and "sops" not in manifest.body:
+        if sops and "sops" in manifest.body:
+            continue
+        if (manifest.id.group, manifest.id.kind) == ("", "Secret"):
             filled = {key: content for key, content in _content(manifest.body) if content.strip()}
             if filled:
                 yield _secret_finding(manifest, filled)

@@ -435,7 +435,14 @@ def test_secrets_stay_out_of_git(manifest: Manifest, severity: Severity | None) 
     assert not any(KEY in str(finding) or encoded(KEY) in str(finding) for finding in findings), (
         "a message never shows content"
     )
-    assert not found(flat(SHOP, manifest, site=a_site(secrets=SecretsMode.SOPS)), "secret-in-clear")
+    with_sops = found(flat(SHOP, manifest, site=a_site(secrets=SecretsMode.SOPS)), "secret-in-clear")
+    assert with_sops == findings, "what is not encrypted is as clear as ever"
+
+
+def test_an_object_that_sops_has_encrypted_is_no_secret_in_clear() -> None:
+    sealed = an_object("Secret", "a", "shop", data={"tls.key": "ENC[AES256_GCM,data:x]"}, sops={"version": "3.9.0"})
+    assert not found(flat(SHOP, sealed, site=a_site(secrets=SecretsMode.SOPS)), "secret-in-clear")
+    assert found(flat(SHOP, sealed), "secret-in-clear"), "the profile does not say that SOPS is used"
 
 
 def test_privileges_are_one_finding_for_each_workload() -> None:
