@@ -19,7 +19,7 @@ def show(console: Console, outcome: Outcome, *, form: str, quiet: bool) -> int:
     """Print an outcome in the format `form`; the exit code that it stands for."""
     as_json = form == "json"
     console.result(json.dumps(outcome.document, indent=2, ensure_ascii=False) if as_json else outcome.text)
-    code = 1 if outcome.failed else 0
+    code = outcome.exit_code if outcome.failed else 0
     findings = [one for one in outcome.findings if not quiet or one.severity is Severity.ERROR]
     if findings:
         complain(console, findings, form=form, code=code)

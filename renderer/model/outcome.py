@@ -14,10 +14,11 @@ class Outcome:
 
     `text` is what stdout shows in the text format, with no line break at its end (empty: show nothing); `document`
     is what `--format json` prints. `findings` go to stderr in the text format. `failed` makes the process end with
-    exit code 1: the command did its work, and its answer is no (a check failed, a lock has drifted).
+    `exit_code`: the command did its work, and its answer is no (a check failed, a lock has drifted, images lack).
     """
 
     text: str
     document: Json
     findings: tuple[Finding, ...] = ()
     failed: bool = False
+    exit_code: int = 1

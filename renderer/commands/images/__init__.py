@@ -1,0 +1,1 @@
+"""`sitewright images sync|verify|list`."""

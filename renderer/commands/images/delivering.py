@@ -1,0 +1,100 @@
+"""One blob on its way: mounted from where the registry has it already, else sent, and resumed where it broke off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from renderer.commands.images.crew import Crew
+from renderer.commands.images.loads import Hold
+from renderer.errors import Finding, RemoteError, RendererError
+from renderer.model.extension import Descriptor
+from renderer.model.reference import Digest
+from renderer.model.transfer import Delivery, Traffic
+from renderer.ports import Journal, Progress, Registry
+
+Place = tuple[Digest, str]
+"""A blob in a repository."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A delivery that is over: the places that it was for, and why some of them got nothing."""
+
+    places: tuple[Place, ...]
+    faults: Mapping[Place, tuple[Finding, ...]]
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Courier:
+    """Brings blobs to repositories. All repositories of one blob are served by one thread, so it is sent once."""
+
+    hold: Hold
+    registry: Registry
+    journal: Journal
+    progress: Progress
+    crew: Crew
+
+    def deliver(self, delivery: Delivery) -> Delivered:
+        """Bring one blob to every repository that lacks it. Failures are kept, not raised."""
+        digest, what = delivery.descriptor.digest, str(delivery.descriptor.digest)
+        holders = list(delivery.held) or list(self.journal.holders(digest))
+        faults: dict[Place, tuple[Finding, ...]] = {}
+        sent = mounted = 0
+        self.progress.sending(what, delivery.descriptor.size)
+        try:
+            for repository in delivery.missing:
+                try:
+                    if self._mounted(repository, digest, holders):
+                        mounted += 1
+                    else:
+                        self._send(repository, delivery, what)
+                        sent += 1
+                except RendererError as error:
+                    faults[digest, repository] = error.findings
+                    continue
+                self.journal.stored(repository, digest)
+                holders.insert(0, repository)
+        finally:
+            self.progress.done(what)
+        return Delivered(
+            places=tuple((digest, repository) for repository in delivery.missing),
+            faults=faults,
+            traffic=Traffic(sent=sent, sent_bytes=sent * delivery.descriptor.size, mounted=mounted),
+        )
+
+    def _mounted(self, repository: str, digest: Digest, holders: list[str]) -> bool:
+        """Whether the registry could take the blob from a repository that has it, or had it in an earlier run."""
+        for holder in holders[:3]:
+            if holder == repository:
+                continue
+            try:
+                if self.crew.attempt(lambda holder=holder: self.registry.mount_blob(repository, digest, holder)):  # type: ignore[misc]
+                    return True
+            except RemoteError as error:
+                if any(finding.code in {"registry-unreachable", "registry-unauthorized"} for finding in error.findings):
+                    raise
+                # a source that may not be read is no reason not to send
+        return False
+
+    def _send(self, repository: str, delivery: Delivery, what: str) -> None:
+        descriptor = delivery.descriptor
+        plain = Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=descriptor.size)
+        source = self.hold.source(delivery.source)
+
+        def told(session: str, position: int) -> None:
+            self.crew.step()
+            if position < descriptor.size:
+                self.journal.began(repository, descriptor.digest, session)
+            self.progress.sent(what, position)
+
+        self.crew.attempt(
+            lambda: self.registry.push_blob(
+                repository,
+                plain,
+                lambda: source.open_blob(plain),
+                session=self.journal.session(repository, descriptor.digest),
+                on_progress=told,
+            )
+        )

@@ -1,0 +1,154 @@
+"""From a lock or a bundle to what must lie where in the site registry."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from renderer.errors import Finding, InputError, Where
+from renderer.model.bundle import Bundle
+from renderer.model.lock import Lock
+from renderer.model.mirror import MirrorPlan
+from renderer.model.reference import Digest, ImageReference, Platform
+from renderer.model.site import Site
+from renderer.model.transfer import ImageTarget
+from renderer.stages.mirrors.plan import plan_mirrors
+
+_SHOWN: Final = 10
+
+
+def targets_of_site(site: Site, lock: Lock) -> tuple[ImageTarget, ...]:
+    """Every image of `lock` with its place in the registry of `site`, for the platforms of the site, by reference.
+
+    Raises InputError with every image that has no place (`no-mirror-for-registry`), shares its place and tag with
+    another content (`mirror-collision`), or does not exist for a platform of the site (`platform-missing`).
+    """
+    plan = plan_mirrors(site.registry, (image.reference for image in lock.images))
+    wanted = site.cluster.platforms
+    faults: list[Finding] = []
+    targets = []
+    homeless: defaultdict[str, list[ImageReference]] = defaultdict(list)
+    for image in sorted(lock.images, key=lambda one: str(one.reference)):
+        repository = _repository(plan, image.reference)
+        if repository is None:
+            homeless[image.reference.registry].append(image.reference)
+            continue
+        platforms, missing = _for_site(image.platforms, wanted)
+        if missing:
+            faults.append(_no_platform(image.reference, missing, image.platforms, site))
+        targets.append(
+            ImageTarget(reference=image.reference, repository=repository, digest=image.digest, platforms=platforms)
+        )
+    faults += [_homeless(registry, images, site) for registry, images in sorted(homeless.items())]
+    faults += _collisions(targets, Where(file=site.profile, path="spec.registry.projects"))
+    if faults:
+        raise InputError(*faults)
+    return tuple(targets)
+
+
+def targets_of_bundle(bundle: Bundle, projects: Mapping[str, str]) -> tuple[ImageTarget, ...]:
+    """Every image of `bundle` with all its platforms. `projects` maps source registries to projects, `*` the rest.
+
+    A source registry that no project covers becomes a project of its own name (`docker.io/library/nginx`). Raises
+    InputError as above.
+    """
+    where = Where(subject=f"bundle {bundle.name} {bundle.version}")
+    targets, faults = [], []
+    for image in sorted(bundle.images, key=lambda one: str(one.reference)):
+        registry = image.reference.registry
+        project = projects.get(registry, projects.get("*", registry))
+        if ":" in project or "[" in project:
+            faults.append(
+                Finding(
+                    code="no-mirror-for-registry",
+                    message=f"`{registry}` cannot name a project: a repository path has no `:`",
+                    where=where,
+                    expected=f"a project for the images of `{registry}`",
+                    hint=f"--project {registry}=PROJECT",
+                )
+            )
+            continue
+        targets.append(
+            ImageTarget(
+                reference=image.reference,
+                repository=f"{project}/{image.reference.repository}",
+                digest=image.digest,
+                platforms={platform: entry.digest for platform, entry in image.platforms.items()},
+            )
+        )
+    faults += _collisions(targets, where)
+    if faults:
+        raise InputError(*faults)
+    return tuple(targets)
+
+
+def _repository(plan: MirrorPlan, reference: ImageReference) -> str | None:
+    """The repository of an image in the site registry; images that name the site registry stay where they are."""
+    if reference.registry == plan.host:
+        return reference.repository
+    location = plan.location(reference)
+    return None if location is None else location.removeprefix(f"{plan.host}/")
+
+
+def _for_site(
+    have: Mapping[Platform, Digest], wanted: Iterable[Platform]
+) -> tuple[dict[Platform, Digest], list[Platform]]:
+    """The manifests that the site's nodes need, and the platforms that none of them serves."""
+    chosen: dict[Platform, Digest] = {}
+    missing = []
+    for platform in wanted:
+        serving = [one for one in sorted(have) if one.serves(platform)]
+        if not serving:
+            missing.append(platform)
+        chosen.update({one: have[one] for one in serving})
+    return chosen, missing
+
+
+def _no_platform(
+    reference: ImageReference, missing: list[Platform], have: Mapping[Platform, Digest], site: Site
+) -> Finding:
+    return Finding(
+        code="platform-missing",
+        message=f"`{reference}` does not exist for {', '.join(map(str, missing))}",
+        where=Where(file=site.profile, path="spec.cluster.platforms"),
+        expected=f"an image for {', '.join(map(str, site.cluster.platforms))}",
+        got=", ".join(map(str, sorted(have))) or "no platform at all",
+        hint="take a bundle that was built for these platforms",
+    )
+
+
+def _homeless(registry: str, images: list[ImageReference], site: Site) -> Finding:
+    return Finding(
+        code="no-mirror-for-registry",
+        message=f"no project of the site registry holds the images of `{registry}`",
+        where=Where(file=site.profile, path=f'spec.registry.projects["{registry}"]'),
+        expected=f"a project for `{registry}`, or for `*`",
+        explanation=some([f"`{image}`" for image in images]),
+        hint=f"add `{registry}: <project>` below `spec.registry.projects`",
+    )
+
+
+def _collisions(targets: Iterable[ImageTarget], where: Where) -> list[Finding]:
+    """Different contents that would share one name and tag: the one that is copied last would win."""
+    places: defaultdict[str, dict[Digest, ImageReference]] = defaultdict(dict)
+    for target in targets:
+        if target.tag is not None:
+            places[f"{target.repository}:{target.tag}"][target.digest] = target.reference
+    return [
+        Finding(
+            code="mirror-collision",
+            message=f"{len(images)} different images would all be `{place}` in the site registry",
+            where=where,
+            explanation=some([f"`{reference}` is {digest}" for digest, reference in sorted(images.items())]),
+            hint="give each of their registries a project of its own",
+        )
+        for place, images in sorted(places.items())
+        if len(images) > 1
+    ]
+
+
+def some(lines: list[str]) -> tuple[str, ...]:
+    """The first of many lines, and how many more there are."""
+    shown = tuple(lines[:_SHOWN])
+    return (*shown, f"… and {len(lines) - _SHOWN} more") if len(lines) > _SHOWN else shown

@@ -1,0 +1,132 @@
+"""What a site registry has of the images that it must have: asked by digest, before anything is sent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from renderer.commands.images.crew import Crew
+from renderer.commands.images.loads import Hold
+from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
+from renderer.model.extension import Descriptor
+from renderer.model.reference import Digest
+from renderer.model.transfer import Delivery, ImageTarget, Shipment, StoredManifest
+from renderer.ports import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One image as the registry has it before a sync.
+
+    `tagged` is the digest that its tag stands for now; `manifests` are those that must be pushed, children first, the
+    root last. `causes` say why the image cannot be synced.
+    """
+
+    target: ImageTarget
+    shipment: Shipment | None
+    tagged: Digest | None
+    manifests: tuple[StoredManifest, ...]
+    causes: tuple[Finding, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """True when all manifests are there and the tag stands for the right one."""
+        return not self.causes and not self.manifests and self.well_tagged
+
+    @property
+    def well_tagged(self) -> bool:
+        """True when the tag stands for the image, or there is none to stand for it."""
+        return self.target.tag is None or self.tagged == self.target.digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """All images, and the blobs that some repository lacks. `present` counts blobs that need no work."""
+
+    standings: tuple[Standing, ...]
+    deliveries: tuple[Delivery, ...]
+    faults: Mapping[tuple[Digest, str], tuple[Finding, ...]]
+    present: int
+
+
+def survey(targets: Sequence[ImageTarget], hold: Hold, registry: Registry, crew: Crew) -> Survey:
+    """Ask `registry` for every manifest, tag and blob of `targets`. What fails is told with its image."""
+    standings = tuple(crew.map(lambda target: _standing(target, hold, registry, crew), targets))
+    wanted: defaultdict[Digest, dict[str, None]] = defaultdict(dict)
+    known: dict[Digest, tuple[Descriptor, str]] = {}
+    for standing in standings:
+        if standing.shipment is not None and not standing.causes:
+            for blob in standing.shipment.blobs:
+                wanted[blob.digest][standing.target.repository] = None
+                known.setdefault(blob.digest, (blob, standing.shipment.source))
+    questions = [(digest, repository) for digest, repositories in wanted.items() for repository in repositories]
+    answers = dict(zip(questions, crew.map(lambda one: _has(one, known, registry, crew), questions), strict=True))
+    deliveries = []
+    for digest, repositories in wanted.items():
+        missing = tuple(name for name in repositories if answers[digest, name] is False)
+        if missing:
+            held = tuple(name for name in repositories if answers[digest, name] is True)
+            descriptor, source = known[digest]
+            deliveries.append(Delivery(descriptor=descriptor, source=source, missing=missing, held=held))
+    return Survey(
+        standings=standings,
+        deliveries=tuple(deliveries),
+        faults={question: answer for question, answer in answers.items() if isinstance(answer, tuple)},
+        present=sum(answer is True for answer in answers.values()),
+    )
+
+
+def _has(
+    question: tuple[Digest, str], known: Mapping[Digest, tuple[Descriptor, str]], registry: Registry, crew: Crew
+) -> bool | tuple[Finding, ...]:
+    """Whether a repository has a blob whole; the findings when it would not say."""
+    digest, repository = question
+    try:
+        size = crew.attempt(lambda: registry.has_blob(repository, digest))
+    except RemoteError as error:
+        return error.findings
+    return size is not None and size == known[digest][0].size
+
+
+def _standing(target: ImageTarget, hold: Hold, registry: Registry, crew: Crew) -> Standing:
+    try:
+        tagged, here = crew.attempt(lambda: _held(target, registry))
+        shipment = hold.shipment(target)
+    except RemoteError as error:
+        return _failed(target, error)
+    except BundleRefusedError as error:
+        # an image that no bundle carries may have come another way; `images verify` looks at it closely
+        not_carried = all(finding.code == "image-not-carried" for finding in error.findings)
+        complete = {target.digest, *target.manifests} <= here and (target.tag is None or tagged == target.digest)
+        if not_carried and complete:
+            return Standing(target=target, shipment=None, tagged=tagged, manifests=())
+        return _failed(target, error)
+    missing = tuple(
+        manifest for manifest in (*shipment.children, shipment.root) if manifest.descriptor.digest not in here
+    )
+    return Standing(target=target, shipment=shipment, tagged=tagged, manifests=missing)
+
+
+def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[Digest]]:
+    """What the tag stands for, and which manifests of the image the repository has."""
+    here = set()
+    tagged = None
+    if target.tag is not None:
+        found = registry.manifest(target.repository, target.tag)
+        if found is not None:
+            tagged = found.digest
+            here.add(found.digest)
+    for digest in (target.digest, *target.manifests):
+        if digest not in here and registry.manifest(target.repository, str(digest)) is not None:
+            here.add(digest)
+    return tagged, here
+
+
+def _failed(target: ImageTarget, error: RendererError) -> Standing:
+    return Standing(target=target, shipment=None, tagged=None, manifests=(), causes=error.findings)
+
+
+def subject(target: ImageTarget) -> Where:
+    """The place of a finding about one image."""
+    return Where(subject=f"image {target.reference}")
