@@ -172,6 +172,59 @@ def test_removals_that_lose_something(body: Body, code: str) -> None:
     assert risks(tree(body), tree(body, wave="w001-early")) == []
 
 
+PROTECTED: Json = {
+    "argocd.argoproj.io/sync-options": "ServerSideApply=true,Prune=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+
+
+def test_what_is_protected_from_pruning_stays_behind_and_may_move() -> None:
+    body = thing("Namespace", namespace="")
+    body["metadata"] = {"name": "web", "annotations": PROTECTED}
+    assert risks(tree(body), tree()) == [
+        ("left-behind", "leaves the tree and stays in the cluster: it is protected from pruning (records/orphans.md)")
+    ]
+    assert risks(tree(body, wave="w000-namespaces"), tree(body)) == []
+    body["metadata"] = {"name": "web", "annotations": {"kustomize.toolkit.fluxcd.io/prune": "disabled"}}
+    assert [code for code, _ in risks(tree(body), tree())] == ["namespace-removed"], "Argo CD would delete it"
+
+
+def test_a_custom_resource_that_goes_with_its_definition() -> None:
+    definition = thing(
+        "CustomResourceDefinition",
+        "queues.example.com",
+        api="apiextensions.k8s.io/v1",
+        namespace="",
+        spec={"group": "example.com", "names": {"kind": "Queue"}},
+    )
+    queue = thing("Queue", "orders", api="example.com/v1")
+    assert ("removed-with-definition", QUEUE_RISK) in risks(tree(definition, queue), tree())
+    assert risks(tree(definition, queue), tree(definition)) == []
+
+
+QUEUE_RISK = (
+    "is removed together with its definition `queues.example.com`: if its controller goes first, its finalizers are "
+    "never done; remove it one commit earlier"
+)
+
+
+def test_objects_that_a_person_creates() -> None:
+    def page(*bodies: Body) -> FileTree:
+        blocks = (f"## one\n\n```yaml\n{dump_manifest(body).decode()}```\n" for body in bodies)
+        return tree(**{"records__secrets.md": "".join(blocks)}) if bodies else tree()
+
+    def named(before: FileTree, after: FileTree) -> list[tuple[str, str]]:
+        return [(risk.code, str(risk.id)) for risk in review(before, after).risks]
+
+    first, second = thing("Secret", data={"a": "<generated>"}), thing("Secret", data={"b": "<generated>"})
+    assert named(page(), page(first)) == [("external-new", "Secret shop/web")]
+    assert named(page(first), page(second)) == [("external-changed", "Secret shop/web")]
+    assert named(page(first), page()) == []
+    assert named(page(first), page(first, thing("ConfigMap", "web"))) == [("external-new", "ConfigMap shop/web")]
+    edited = tree(**{"records__secrets.md": "```yaml\n{\n```\n```yaml\n- 1\n```\n"})
+    assert named(edited, page(first)) == [("external-new", "Secret shop/web")]
+
+
 @pytest.mark.parametrize(
     ("kind", "api", "before", "after", "path"),
     [

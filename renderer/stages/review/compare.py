@@ -12,6 +12,7 @@ from renderer.model.change import Change, ChangeKind, FieldChange, FileChange, R
 from renderer.model.fields import FieldError, Json
 from renderer.model.manifest import Manifest, ObjectId, Origin
 from renderer.model.tree import FileTree
+from renderer.stages.review.by_hand import risks_by_hand
 from renderer.stages.review.differences import differences
 from renderer.stages.review.risks import risks_of
 
@@ -41,7 +42,8 @@ def review(before: FileTree, after: FileTree) -> Review:
     changes = sorted((change for change in found if change is not None), key=_order)
     files = sorted(_file_changes(old_rest, new_rest), key=lambda change: change.path)
     bodies = {change.id: (_body(old.get(change.id)), _body(new.get(change.id))) for change in changes}
-    return Review(changes=tuple(changes), files=tuple(files), risks=tuple(risks_of(changes, bodies)))
+    risks = (*risks_of(changes, bodies), *risks_by_hand(before, after))
+    return Review(changes=tuple(changes), files=tuple(files), risks=risks)
 
 
 def _differs(path: str, before: FileTree, after: FileTree) -> bool:

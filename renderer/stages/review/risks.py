@@ -51,11 +51,13 @@ _READING: Final = frozenset({"*", "get", "list", "watch"})
 
 def risks_of(changes: Sequence[Change], bodies: Bodies) -> Iterator[Risk]:
     """The risks of `changes`, in their order. `bodies` holds each changed object before and after."""
+    undefined = _undefined(changes, bodies)
     for change in changes:
         before, after = bodies[change.id]
         kind = (change.id.group, change.id.kind)
-        yield from _losses(change, kind)
-        yield from _moves(change, kind)
+        yield from _losses(change, kind, before)
+        yield from _together(change, kind, undefined)
+        yield from _moves(change, kind, before)
         yield from _frozen(change, kind)
         yield from _images(change)
         yield from _rights(change, kind, before, after)
@@ -63,15 +65,45 @@ def risks_of(changes: Sequence[Change], bodies: Bodies) -> Iterator[Risk]:
         yield from _versions(change, kind, before, after)
 
 
-def _losses(change: Change, kind: tuple[str, str]) -> Iterator[Risk]:
-    if change.kind is ChangeKind.REMOVED and kind in _LOSS:
+def _losses(change: Change, kind: tuple[str, str], before: Mapping[str, Json] | None) -> Iterator[Risk]:
+    if change.kind is not ChangeKind.REMOVED:
+        return
+    if _protected(before):
+        message = "leaves the tree and stays in the cluster: it is protected from pruning (records/orphans.md)"
+        yield Risk(code="left-behind", id=change.id, message=message)
+    elif kind in _LOSS:
         code, what = _LOSS[kind]
         yield Risk(code=code, id=change.id, message=f"is removed: {what}")
 
 
-def _moves(change: Change, kind: tuple[str, str]) -> Iterator[Risk]:
+def _protected(body: Mapping[str, Json] | None) -> bool:
+    """True when neither agent deletes the object as it was before."""
+    annotations = _get(body, "metadata", "annotations")
+    options = str(_get(annotations, "argocd.argoproj.io/sync-options") or "").replace(" ", "").split(",")
+    return "Prune=false" in options and _get(annotations, "kustomize.toolkit.fluxcd.io/prune") == "disabled"
+
+
+def _undefined(changes: Sequence[Change], bodies: Bodies) -> dict[tuple[str, str], str]:
+    """Group and kind of the custom resources whose definition leaves the tree, with the definition's name."""
+    gone = (change.id for change in changes if change.kind is ChangeKind.REMOVED)
+    definitions = ((one.name, bodies[one][0]) for one in gone if one.kind == "CustomResourceDefinition")
+    return {
+        (str(_get(body, "spec", "group")), str(_get(body, "spec", "names", "kind"))): name for name, body in definitions
+    }
+
+
+def _together(change: Change, kind: tuple[str, str], undefined: Mapping[tuple[str, str], str]) -> Iterator[Risk]:
+    if change.kind is ChangeKind.REMOVED and kind in undefined:
+        message = (
+            f"is removed together with its definition `{undefined[kind]}`: if its controller goes first, its "
+            "finalizers are never done; remove it one commit earlier"
+        )
+        yield Risk(code="removed-with-definition", id=change.id, message=message)
+
+
+def _moves(change: Change, kind: tuple[str, str], body: Mapping[str, Json] | None) -> Iterator[Risk]:
     before, after = change.wave_before, change.wave_after
-    if before and after and after > before and kind in _STATEFUL:
+    if before and after and after > before and kind in _STATEFUL and not _protected(body):
         message = f"moves from {before} to the later {after}: Flux deletes it first and creates it anew"
         yield Risk(code="moved-later", id=change.id, message=message)
 
