@@ -15,6 +15,7 @@ from typing import Final
 from renderer.errors import Severity
 from renderer.formats.manifests import dump_manifest
 from renderer.formats.site_templates import render_named
+from renderer.model.certificate_use import certificate_use
 from renderer.model.check import accepted_by
 from renderer.model.fields import Json
 from renderer.model.manifest import Manifest, ObjectId
@@ -40,7 +41,8 @@ def record_files(
         "plan": {"waves": _waves(composed), "dropped": _dropped(composed)},
     }
     if composed.external:
-        pages["secrets"] = {"objects": [_external(one) for one in composed.external]}
+        inside = [manifest for wave in composed.plan.waves for manifest in wave.manifests]
+        pages["secrets"] = {"objects": [_external(one, inside) for one in composed.external]}
     if orphans:
         pages["orphans"] = {"rows": [_orphan_row(orphan) for orphan in orphans], "commands": _deletions(orphans)}
     files = {
@@ -139,17 +141,28 @@ def _waves(composed: Composed) -> list[Json]:
     ]
 
 
-def _external(one: ExternalObject) -> Json:
+def _external(one: ExternalObject, inside: Sequence[Manifest]) -> Json:
     identity = one.manifest.id
+    certificate: Json = None
+    if any("tls.crt" in field.path for field in one.fields):
+        use = certificate_use(identity, inside)
+        certificate = {"names": list(use.names), "callers": [str(caller) for caller in use.callers]}
     return {
         "id": str(identity),
         "kind": identity.kind,
         "namespace": identity.namespace,
         "name": identity.name,
         "extension": one.manifest.origin.extension,
-        "fields": [_row(f"`{field.path}`", field.kind.value, f"`{field.source}`") for field in one.fields],
+        "fields": [_row(_field(field.path), field.kind.value, f"`{field.source}`") for field in one.fields],
+        "certificate": certificate,
         "yaml": dump_manifest(_writable(one.manifest.body)).decode(),
     }
+
+
+def _field(path: str) -> str:
+    """`data["app.yaml"]#27` as people say it: the field, and the line of the text in it."""
+    field, _, line = path.rpartition("#")
+    return f"`{field}`, line {line}" if line.isdecimal() and field else f"`{path}`"
 
 
 def _writable(body: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -172,9 +172,60 @@ def test_secrets_md_shows_what_to_create() -> None:
     assert "| `Secret shop/web-tls` | shop | 1 |\n" in found["report.md"]
 
 
+def test_a_certificate_says_for_whom_and_who_has_to_trust_it() -> None:
+    secret = an_object("Secret", "hook-tls", "shop", data={"tls.crt": "<generated>"})
+    field = GeneratedValue(
+        component="shop/shop", object=secret.id, path='data["tls.crt"]', kind=GeneratedKind.SECRET, source="a.yaml"
+    )
+    volume = {"name": "tls", "secret": {"secretName": "hook-tls"}}
+    template = {"metadata": {"labels": {"app": "hook", "tier": "x"}}, "spec": {"volumes": [volume]}}
+    client = {"service": {"name": "hook", "namespace": "shop", "path": "/x"}, "caBundle": "Q0E="}
+    plan = a_plan(
+        (
+            20,
+            "extensions",
+            (
+                an_object("Deployment", "hook", "shop", group="apps/v1", spec={"template": template}),
+                an_object("Service", "hook", "shop", spec={"selector": {"app": "hook"}}),
+                an_object("Service", "other", "shop", spec={"selector": {"app": "other"}}),
+                an_object("Service", "headless", "shop", spec={}),
+                an_object("Service", "hook", "elsewhere", spec={"selector": {"app": "hook"}}),
+                an_object(
+                    "ValidatingWebhookConfiguration",
+                    "hook",
+                    group="admissionregistration.k8s.io/v1",
+                    webhooks=[{"name": "a.b.c", "clientConfig": client}],
+                ),
+                an_object(
+                    "Museum", "m", group="acme.example/v1", spec={"url": "https://hook.shop.svc:443", "caBundle": ""}
+                ),
+                an_object(
+                    "Museum", "n", group="acme.example/v1", spec={"url": "https://hooks.shop.svc", "caBundle": ""}
+                ),
+            ),
+        )
+    )
+    text = records(composed(plan, external=(ExternalObject(manifest=secret, fields=(field,)),)))["secrets.md"]
+    assert (
+        "\n`tls.crt` is a server certificate for `hook.shop.svc`, `tls.key` its private key, both PEM.\n"
+        "The CA that signed it stands, as base64 of its PEM text, in `caBundle` of `Museum.acme.example m`, "
+        "`ValidatingWebhookConfiguration hook` (`spec.generated` of the profile).\n\n```yaml\n"
+    ) in text
+    nobody = records(composed(PLAN, external=(ExternalObject(manifest=secret, fields=(field,)),)))["secrets.md"]
+    assert "\n\n`tls.crt` is a certificate, `tls.key` its private key, both PEM.\n\n```yaml\n" in nobody
+
+
 def test_other_objects_with_secret_material_are_shown_as_they_are() -> None:
     settings = an_object("ConfigMap", "settings", "shop", data={"app.yaml": "jwt: <generated>\n"})
-    text = records(composed(PLAN, external=(ExternalObject(manifest=settings, fields=()),)))["secrets.md"]
+    line = GeneratedValue(
+        component="shop/shop",
+        object=settings.id,
+        path='data["app.yaml"]#1',
+        kind=GeneratedKind.OTHER,
+        source="a.yaml",
+    )
+    text = records(composed(PLAN, external=(ExternalObject(manifest=settings, fields=(line,)),)))["secrets.md"]
+    assert '| `data["app.yaml"]`, line 1 | other | `a.yaml` |\n' in text
     assert "data:\n  app.yaml: |\n    jwt: <generated>\n" in text
 
 
