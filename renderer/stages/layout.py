@@ -222,6 +222,7 @@ def _vanished(
 def _moves_later(identity: ObjectId, directory: str, wave: Wave) -> Finding:
     """The finding for an object that Flux would delete and create anew."""
     stateful = not is_built_in_group(identity.group) or (identity.group, identity.kind) in _STATEFUL
+    extension = next(one.origin.extension for one in wave.manifests if one.id == identity)
     return Finding(
         code="object-moves-later",
         message=f"`{identity}` moves from `{directory}` to `{wave.directory}`: Flux would delete and recreate it",
@@ -230,8 +231,8 @@ def _moves_later(identity: ObjectId, directory: str, wave: Wave) -> Finding:
         expected=f"`{directory}` or an earlier wave",
         got=f"`{wave.directory}`",
         hint=(
-            f"keep it in wave {directory[1:].partition('-')[0]} with `wave:` in the profile, or do it in two commits: "
-            "first `kustomize.toolkit.fluxcd.io/prune: disabled` on the object where it is, then the move"
+            f"keep `{extension}` where it is with `wave:` in the profile, or do it in two commits: first "
+            f"`kustomize.toolkit.fluxcd.io/prune: disabled` on the object in `{directory}`, by hand, then the move"
         ),
     )
 
