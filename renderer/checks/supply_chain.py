@@ -68,38 +68,42 @@ def unmirrored_registries(composed: Composed) -> Iterator[Finding]:
 
 
 def mirror_collisions(composed: Composed) -> Iterator[Finding]:
-    """Different images that would get the same name and tag in the site registry."""
-    places: defaultdict[str, set[str]] = defaultdict(set)
+    """Different images of different registries that would have one place in the site registry.
+
+    With mirrors the place is a name and tag; with `images: rewrite` it is the path alone, since afterwards nothing
+    tells where an image came from.
+    """
+    rewrite = composed.site.registry.images is ImagesMode.REWRITE
+    places: defaultdict[str, set[ImageReference]] = defaultdict(set)
     for image in composed.mirrors.images:
         location = composed.mirrors.location(image)
-        if location is not None and image.tag is not None:
-            places[f"{location}:{image.tag}"].add(f"{image.name}:{image.tag}")
+        if location is not None and (rewrite or image.tag is not None):
+            places[location if rewrite else f"{location}:{image.tag}"].add(image)
     for place, images in sorted(places.items()):
-        if len(images) > 1:
+        if len({image.name for image in images}) > 1 and len({image.digest for image in images}) > 1:
             yield Finding(
                 code="mirror-collision",
-                message=f"{len(images)} different images would all be `{place}`: the last one copied takes the tag",
+                message=f"{len(images)} different images would all be `{place}`"
+                + ("" if rewrite else ": the last one copied takes the tag"),
                 where=Where(file=composed.site.profile, path="spec.registry.projects"),
-                severity=Severity.WARNING,
-                explanation=tuple(sorted(images)),
+                explanation=tuple(sorted(str(image.without_digest()) if image.tag else str(image) for image in images)),
                 hint="give each of these registries a project of its own",
             )
 
 
-def nodes_without_files(composed: Composed) -> Iterator[Finding]:
-    """Distributions and runtimes for which Sitewright writes no node configuration."""
-    cluster = composed.site.cluster
-    by_distribution = cluster.distribution in {Distribution.OPENSHIFT, Distribution.TALOS}
-    own = cluster.distribution in {Distribution.K3S, Distribution.RKE2}
-    if not by_distribution and (own or cluster.runtime is not Runtime.DOCKER):
+def docker_without_mirrors(composed: Composed) -> Iterator[Finding]:
+    """Docker nodes, of which only newer ones can be given mirrors; a profile does not say which release they run."""
+    cluster, registry = composed.site.cluster, composed.site.registry
+    own = cluster.distribution in {Distribution.K3S, Distribution.RKE2, Distribution.OPENSHIFT, Distribution.TALOS}
+    if own or cluster.runtime is not Runtime.DOCKER or registry.images is ImagesMode.REWRITE:
         return
-    name = cluster.distribution.value if by_distribution else cluster.runtime.value
     yield Finding(
-        code="no-node-files",
-        message=f"no mirror configuration is written for `{name}` yet; nodes must be told about the mirrors otherwise",
-        where=Where(file=composed.site.profile, path="spec.cluster"),
-        severity=Severity.NOTE,
-        hint="records/report.md lists which project of the site registry stands in for which registry",
+        code="docker-cannot-mirror",
+        message="Docker before 29 mirrors `docker.io` only, not to a project, and asks the upstream registry after it",
+        where=Where(file=composed.site.profile, path="spec.cluster.runtime"),
+        severity=Severity.WARNING if registry.fallback is Fallback.NEVER else Severity.NOTE,
+        expected="Docker 29 or later with its containerd image store on every node",
+        hint="set `spec.registry.images: rewrite`, or accept this in `spec.checks.ignore` when all nodes have it",
     )
 
 
@@ -155,17 +159,17 @@ RULES: Final = (
     ),
     Rule(
         code="mirror-collision",
-        title="No two images share a name and tag in the site registry",
-        why="Pulls by digest still work, but the tag shows only one of them, and a clean-up may delete the other.",
-        severity=Severity.WARNING,
+        title="No two images share a place in the site registry",
+        why="The tag shows only the image that was copied last; a clean-up may delete the other.",
+        severity=Severity.ERROR,
         check=mirror_collisions,
     ),
     Rule(
-        code="no-node-files",
-        title="Sitewright writes node configuration for the site's runtime",
-        why="Without mirror configuration nodes look for images upstream.",
-        severity=Severity.NOTE,
-        check=nodes_without_files,
+        code="docker-cannot-mirror",
+        title="Docker nodes can use the site registry",
+        why="Docker before 29 cannot be told to: nodes look for images upstream.",
+        severity=Severity.WARNING,
+        check=docker_without_mirrors,
     ),
 )
 """The rules of this module."""

@@ -14,6 +14,7 @@ from renderer.checks import kubernetes, ordering, security, supply_chain
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule, accepted_by, judge, run_rules
 from renderer.model.manifest import Manifest
+from renderer.model.reference import ImageReference
 from renderer.model.rendering import Composed
 from renderer.model.site import CheckRules, Distribution, Fallback, IgnoreRule, ImagesMode, Runtime, SecretsMode
 from renderer.model.version import Version
@@ -179,24 +180,50 @@ def test_images_that_would_share_a_tag_in_the_site_registry() -> None:
     images = (pinned("ghcr.io/team/api:1"), pinned("quay.io/team/api:1"), pinned("quay.io/team/api:2"))
     site = a_site(registry={"projects": {"*": "all"}})
     (finding,) = found(flat(site=site, images=images), "mirror-collision")
-    assert finding.message.startswith("2 different images would all be `harbor.site.local:5443/all/team/api:1`")
+    assert finding.message == (
+        "2 different images would all be `harbor.site.local:5443/all/team/api:1`: the last one copied takes the tag"
+    )
+    assert finding.severity is Severity.ERROR
     assert finding.explanation == ("ghcr.io/team/api:1", "quay.io/team/api:1")
+    assert finding.hint == "give each of these registries a project of its own"
+
+
+def test_a_path_that_two_registries_share_is_refused_where_images_are_rewritten() -> None:
+    images = (pinned("ghcr.io/team/api:1"), pinned("quay.io/team/api:2"), pinned("quay.io/team/api:3"))
+    projects = {"projects": {"*": "all"}}
+    (finding,) = found(
+        flat(site=a_site(registry={**projects, "images": ImagesMode.REWRITE}), images=images), "mirror-collision"
+    )
+    assert finding.message == "3 different images would all be `harbor.site.local:5443/all/team/api`"
+    assert found(flat(site=a_site(registry=projects), images=images), "mirror-collision") == []
+
+
+def test_one_image_that_two_registries_have_may_share_its_place() -> None:
+    image = pinned("ghcr.io/team/api:1")
+    same = ImageReference.parse(f"quay.io/team/api:1@{image.digest}")
+    site = a_site(registry={"projects": {"*": "all"}})
+    assert found(flat(site=site, images=(image, same)), "mirror-collision") == []
 
 
 @pytest.mark.parametrize(
-    ("cluster", "name"),
+    ("cluster", "registry", "severity"),
     [
-        ({"distribution": Distribution.TALOS}, "talos"),
-        ({"distribution": Distribution.OPENSHIFT, "runtime": Runtime.CRIO}, "openshift"),
-        ({"runtime": Runtime.DOCKER}, "docker"),
-        ({"runtime": Runtime.CRIO}, None),
-        ({"distribution": Distribution.K3S, "runtime": Runtime.DOCKER}, None),
+        ({"runtime": Runtime.DOCKER}, {}, Severity.WARNING),
+        ({"runtime": Runtime.DOCKER}, {"fallback": Fallback.UPSTREAM}, Severity.NOTE),
+        ({"runtime": Runtime.DOCKER}, {"images": ImagesMode.REWRITE}, None),
+        ({"runtime": Runtime.CRIO}, {}, None),
+        ({"distribution": Distribution.K3S, "runtime": Runtime.DOCKER}, {}, None),
     ],
 )
-def test_runtimes_without_node_files_are_a_note(cluster: dict[str, Any], name: str | None) -> None:
-    findings = found(flat(site=a_site(cluster=cluster)), "no-node-files")
-    assert [one.severity for one in findings] == ([Severity.NOTE] if name else [])
-    assert all(f"`{name}`" in one.message for one in findings)
+def test_docker_nodes_that_cannot_use_mirrors(
+    cluster: dict[str, Any], registry: dict[str, Any], severity: Severity | None
+) -> None:
+    findings = found(flat(site=a_site(cluster=cluster, registry=registry)), "docker-cannot-mirror")
+    assert [one.severity for one in findings] == ([severity] if severity else [])
+    for finding in findings:
+        assert finding.expected == "Docker 29 or later with its containerd image store on every node"
+        assert finding.hint is not None
+        assert finding.hint.startswith("set `spec.registry.images: rewrite`")
 
 
 # --- Kubernetes --------------------------------------------------------------------------------------------------

@@ -111,7 +111,8 @@ def _mirrors(options: Options) -> Outcome:
 
     files = wiring.files_around(options.text("profile"))
     with wiring.told_from_here(files) as told:
-        outcome, tree = mirrors(wiring.workspace(files), files.relative(options.text("profile")))
+        profile = files.relative(options.text("profile"))
+        outcome, tree = mirrors(wiring.workspace(files), profile, runtimes=options.texts("runtime"))
     out = options.optional("out")
     if out is None:
         shown = [f"\n# {path}\n{content.decode(errors='replace').rstrip()}" for path, content in tree.items()]
@@ -233,9 +234,19 @@ MIRRORS: Final = Command(
     arguments=(
         PROFILE,
         Argument(
+            names=("--runtime",),
+            help="write the files of this runtime (default: what the profile says the nodes have; again for more)",
+            takes="repeated",
+            choices=("containerd", "cri-o", "docker", "k3s", "openshift", "policy", "rke2", "talos"),
+        ),
+        Argument(
             names=("--out", "-o"), help="write the files below this directory", metavar="DIR", completes="directories"
         ),
     ),
-    examples=("sitewright mirrors profiles/demo.yaml", "sitewright mirrors profiles/demo.yaml --out build"),
+    examples=(
+        "sitewright mirrors profiles/demo.yaml",
+        "sitewright mirrors profiles/demo.yaml --out build",
+        "sitewright mirrors profiles/demo.yaml --runtime cri-o --runtime policy --out build",
+    ),
     handler=_mirrors,
 )

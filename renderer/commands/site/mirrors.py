@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
@@ -10,13 +12,16 @@ from renderer.stages.mirrors.nodes import node_files
 from renderer.stages.mirrors.plan import plan_mirrors
 
 
-def mirrors(workspace: Workspace, profile: str) -> tuple[Outcome, FileTree]:
-    """The mirror plan as a table, and the files for the nodes (paths `nodes/<runtime>/…`)."""
+def mirrors(workspace: Workspace, profile: str, *, runtimes: Sequence[str] = ()) -> tuple[Outcome, FileTree]:
+    """The mirror plan as a table, and the files for the nodes (paths `nodes/<runtime>/…`).
+
+    `runtimes` are some of `renderer.stages.mirrors.RUNTIMES`; without any, what the nodes of the site have.
+    """
     loader = Loader(workspace)
     site = loader.site(profile).site
     lock = loader.lock(profile)[0]
     plan = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
-    files = node_files(plan, site, loader.tools(site).templates)
+    files = node_files(plan, site, loader.tools(site).templates, sorted(set(runtimes)) or None)
     width = max((len(mirror.source) for mirror in plan.mirrors), default=0)
     lines = [f"{mirror.source.ljust(width)}  {plan.scheme}://{plan.host}/{mirror.project}" for mirror in plan.mirrors]
     document: Json = {

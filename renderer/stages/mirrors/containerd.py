@@ -13,8 +13,9 @@ from typing import Final
 
 from renderer.model.fields import Json
 from renderer.model.mirror import MirrorPlan
-from renderer.model.site import Site
+from renderer.model.site import Fallback, Site
 from renderer.stages.mirrors.texts import text, toml
+from renderer.stages.mirrors.traps import never_upstream, one_directory
 
 _CERTS: Final = "/etc/containerd/certs.d"
 _UPSTREAM: Final = {"docker.io": "registry-1.docker.io"}
@@ -27,23 +28,16 @@ def containerd_files(
     """The files of `nodes/containerd/`. `values` is what all templates of `mirrors/` get."""
     own = host_directory(plan.host)
     ca_path = f"{_CERTS}/{own}/ca.crt" if plan.ca else None
-    for mirror in plan.mirrors:
-        known: dict[str, Json] = {
-            **values,
-            "source": "every registry without a directory of its own" if mirror.source == "*" else mirror.source,
-            "ca_path": ca_path,
-            "mirror_url": f"{plan.scheme}://{plan.host}/v2/{mirror.project}",
-            # In the directory for everything else there is no upstream to name: containerd takes the image's own.
-            "upstream_url": None if mirror.source == "*" else f"https://{_UPSTREAM.get(mirror.source, mirror.source)}",
-        }
-        yield f"certs.d/{host_directory(mirror.source)}/hosts.toml", toml("containerd/hosts.toml", known, templates)
-    yield f"certs.d/{own}/hosts.toml", toml("containerd/registry-host.toml", {**values, "ca_path": ca_path}, templates)
+    yield from hosts_files(plan, {**values, "ca_path": ca_path}, templates)
     if plan.ca:
         yield f"certs.d/{own}/ca.crt", plan.ca
     version = site.cluster.runtime_version
     configs = [entry for major, entry in _CONFIGS.items() if version is None or (major == 1) == (version.major == 1)]
     for file, _ in configs:
-        yield file, toml(f"containerd/{file}", {**values, "certs_directory": _CERTS}, templates)
+        name = f"containerd/{file}"
+        config = toml(name, {**values, "certs_directory": _CERTS}, templates)
+        one_directory(name, config)
+        yield file, config
     guide: dict[str, Json] = {
         **values,
         "ca_path": ca_path,
@@ -52,6 +46,28 @@ def containerd_files(
         "configs": [{"file": file, "versions": versions} for file, versions in configs],
     }
     yield "README.md", text("containerd/README.md", guide, templates)
+
+
+def hosts_files(
+    plan: MirrorPlan, values: Mapping[str, Json], templates: Mapping[str, str]
+) -> Iterator[tuple[str, bytes]]:
+    """`certs.d/<registry>/hosts.toml` for every mirror and for the site registry. `values` has `ca_path`, too."""
+    for mirror in plan.mirrors:
+        known: dict[str, Json] = {
+            **values,
+            "source": "every registry without a directory of its own" if mirror.source == "*" else mirror.source,
+            "mirror_url": f"{plan.scheme}://{plan.host}/v2/{mirror.project}",
+            # In the directory for everything else there is no upstream to name: containerd takes the image's own.
+            "upstream_url": None if mirror.source == "*" else f"https://{_UPSTREAM.get(mirror.source, mirror.source)}",
+        }
+        content = toml("containerd/hosts.toml", known, templates)
+        if plan.fallback is Fallback.NEVER:
+            never_upstream("containerd/hosts.toml", content, plan.host)
+        yield f"certs.d/{host_directory(mirror.source)}/hosts.toml", content
+    yield (
+        f"certs.d/{host_directory(plan.host)}/hosts.toml",
+        toml("containerd/registry-host.toml", values, templates),
+    )
 
 
 def host_directory(host: str) -> str:

@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from renderer.model.fields import Json
 from renderer.model.mirror import MirrorPlan
-from renderer.model.site import Distribution, Fallback, Runtime, Site
+from renderer.model.site import Distribution, Fallback, Site
 from renderer.model.tree import FileTree
 from renderer.stages.mirrors.containerd import containerd_files
 from renderer.stages.mirrors.crio import crio_files
+from renderer.stages.mirrors.docker import docker_files
 from renderer.stages.mirrors.k3s import k3s_files
+from renderer.stages.mirrors.openshift import openshift_files
+from renderer.stages.mirrors.policy import policy_files
+from renderer.stages.mirrors.talos import talos_files
 
-_OWN_CONTAINERD: Final = frozenset({Distribution.K3S, Distribution.RKE2})
-_NOT_YET: Final = frozenset({Distribution.OPENSHIFT, Distribution.TALOS})
+RUNTIMES: Final = ("containerd", "cri-o", "docker", "k3s", "openshift", "policy", "rke2", "talos")
+"""What files can be written for. `policy` is `policy.json` for CRI-O and Podman: written when asked for only."""
+
+_OWN_RUNTIME: Final = frozenset({Distribution.K3S, Distribution.RKE2, Distribution.OPENSHIFT, Distribution.TALOS})
+_DIRECTORIES: Final = {"cri-o": "crio"}
 _EXAMPLES: Final = 3
 
 
 def runtimes_of(site: Site) -> tuple[str, ...]:
-    """The directories below `nodes/` that this site gets; none where its distribution is not supported yet."""
+    """Those of RUNTIMES that the nodes of this site have."""
     distribution, runtime = site.cluster.distribution, site.cluster.runtime
-    if distribution in _NOT_YET:
-        return ()
-    if distribution in _OWN_CONTAINERD:
-        return (distribution.value,)
-    return {Runtime.CONTAINERD: ("containerd",), Runtime.CRIO: ("crio",), Runtime.DOCKER: ()}[runtime]
+    return (distribution.value if distribution in _OWN_RUNTIME else runtime.value,)
 
 
-def node_files(plan: MirrorPlan, site: Site, templates: Mapping[str, str]) -> FileTree:
-    """The node configuration of a site, paths relative to `Site.root`; empty when `runtimes_of` is.
+def node_files(
+    plan: MirrorPlan, site: Site, templates: Mapping[str, str], runtimes: Sequence[str] | None = None
+) -> FileTree:
+    """The node configuration of a site, `nodes/<runtime>/…`, paths relative to `Site.root`.
 
-    `templates` holds `mirrors/…` by path. Raises InputError (`template-failed`, `template-missing`) when a template
-    cannot be rendered, or yields what the runtime could not read.
+    `runtimes` are some of RUNTIMES, else what `runtimes_of` says. `templates` holds `mirrors/…` by path. Raises
+    InputError (`template-failed`) when a template cannot be rendered, yields what the runtime could not read, or what
+    would make a node ask an upstream registry that it must never ask.
     """
     values = _values(plan, site)
     files: list[tuple[str, bytes]] = []
-    for runtime in runtimes_of(site):
-        if runtime == "containerd":
-            written = containerd_files(plan, site, values, templates)
-        elif runtime == "crio":
-            written = crio_files(plan, values, templates)
-        else:
-            written = k3s_files(plan, values, templates)
-        files.extend((f"nodes/{runtime}/{path}", content) for path, content in written)
+    for runtime in runtimes if runtimes is not None else runtimes_of(site):
+        directory = _DIRECTORIES.get(runtime, runtime)
+        written = _written(runtime, plan, site, values, templates)
+        files.extend((f"nodes/{directory}/{path}", content) for path, content in written)
     return FileTree.of(files)
+
+
+def _written(
+    runtime: str, plan: MirrorPlan, site: Site, values: Mapping[str, Json], templates: Mapping[str, str]
+) -> Iterator[tuple[str, bytes]]:
+    """The files of one runtime, paths relative to its directory."""
+    match runtime:
+        case "containerd":
+            return containerd_files(plan, site, values, templates)
+        case "cri-o":
+            return crio_files(plan, values, templates)
+        case "docker":
+            return docker_files(plan, values, templates)
+        case "openshift":
+            return openshift_files(plan, values, templates)
+        case "policy":
+            return policy_files(plan, site, values, templates)
+        case "talos":
+            return talos_files(plan, values, templates)
+        case _:
+            return k3s_files(plan, {**values, "distribution": runtime}, templates)
 
 
 def _values(plan: MirrorPlan, site: Site) -> dict[str, Json]:
