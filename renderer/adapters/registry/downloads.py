@@ -1,0 +1,143 @@
+"""A blob as a stream: hashed while it is read, taken up again where the connection broke."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+from typing import TYPE_CHECKING, Final
+
+from renderer.adapters.registry.connections import Answer
+from renderer.adapters.registry.transport import PassingError, Request, Transport
+from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.model.extension import Descriptor
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_PIECE: Final = 1024 * 1024
+
+
+class BlobStream(io.RawIOBase):
+    """The bytes of one blob. Reading the last one raises BundleRefusedError when the digest is wrong."""
+
+    def __init__(self, transport: Transport, request: Request, descriptor: Descriptor) -> None:
+        super().__init__()
+        self._transport = transport
+        self._request = request
+        self._descriptor = descriptor
+        self._hash = hashlib.new(descriptor.digest.algorithm)
+        self._position = 0
+        self._failures = 0
+        self._answer: Answer | None = None
+        if descriptor.size == 0:
+            self._check()
+        else:
+            self._answer = self._open_patiently()
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; everything that is left for -1."""
+        if size < 0:
+            return self.readall()
+        wanted = min(size, self._descriptor.size - self._position)
+        content = self._some(wanted) if wanted else b""
+        self._hash.update(content)
+        self._position += len(content)
+        if content and self._position == self._descriptor.size:
+            self._check()
+        return content
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Like `read`, into `buffer`; the number of bytes."""
+        view = memoryview(buffer).cast("B")
+        content = self.read(len(view))
+        view[: len(content)] = content
+        return len(content)
+
+    def readall(self) -> bytes:
+        """Everything that is left."""
+        parts = []
+        while part := self.read(_PIECE):
+            parts.append(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Give the connection back, or close it when there is more to read."""
+        if not self.closed and self._answer is not None:
+            self._answer.close()
+        super().close()
+
+    def _some(self, wanted: int) -> bytes:
+        while True:
+            answer = self._answer or self._open_patiently()
+            self._answer = answer
+            try:
+                content = answer.some(wanted)
+            except (OSError, http.client.HTTPException) as error:
+                self._broken(PassingError(self._transport.faults.lost(error, self._request.subject)))
+                continue
+            if not content:
+                raise self._refuse(f"{self._position} bytes")
+            self._failures = 0
+            return content
+
+    def _open_patiently(self) -> Answer:
+        while True:
+            try:
+                return self._open()
+            except PassingError as passing:
+                self._broken(passing)
+
+    def _open(self) -> Answer:
+        """Begin at the position: by a range where the registry serves one, else by reading up to it."""
+        headers = {"Range": f"bytes={self._position}-"} if self._position else {}
+        request = Request(
+            method="GET", url=self._request.url, subject=self._request.subject, repository=self._request.repository,
+            scopes=self._request.scopes, headers=headers,
+        )  # fmt: skip
+        answer, _ = self._transport.open(request, {200, 206} if self._position else {200})
+        try:
+            skip = self._position if answer.status == 200 else 0
+            while skip:
+                skipped = len(answer.some(min(skip, _PIECE)))
+                if not skipped:
+                    raise self._refuse(f"{self._position - skip} bytes")
+                skip -= skipped
+        except (OSError, http.client.HTTPException) as error:
+            answer.close()
+            raise PassingError(self._transport.faults.lost(error, self._request.subject)) from error
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    def _broken(self, passing: PassingError) -> None:
+        """Wait, or give up after too many failures without a byte in between."""
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+        self._failures += 1
+        if self._failures >= self._transport.patience.attempts:
+            raise passing.error from None
+        self._transport.patience.pause(self._failures, passing.delay)
+
+    def _check(self) -> None:
+        digest = self._descriptor.digest
+        if self._hash.hexdigest() != digest.hex:
+            raise self._refuse(f"{digest.algorithm}:{self._hash.hexdigest()}")
+
+    def _refuse(self, got: str) -> BundleRefusedError:
+        return BundleRefusedError(
+            Finding(
+                code="blob-digest-mismatch",
+                message=f"the registry serves something else as blob `{self._descriptor.digest}`",
+                where=Where(subject=self._request.subject),
+                expected=f"{self._descriptor.digest}, {self._descriptor.size} bytes",
+                got=got,
+                hint="delete the blob in the registry, then push the image again",
+            )
+        )

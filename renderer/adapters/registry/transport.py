@@ -1,0 +1,206 @@
+"""Requests to one registry: authenticated, redirected, tried again, and told as findings when they fail."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from renderer.adapters.registry.authentication import Authentication
+from renderer.adapters.registry.connections import Answer, Connections, Content, Origin, TooLargeError
+from renderer.adapters.registry.credentials import CredentialSource
+from renderer.adapters.registry.faults import Faults, Refusal
+from renderer.adapters.registry.patience import Patience, retry_after
+from renderer.errors import RemoteError
+
+ERROR_LIMIT: Final = 64 * 1024
+ANSWER_LIMIT: Final = 4 * 2**20
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_REDIRECT_LIMIT: Final = 5
+_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked. `url` is absolute, or a path of the registry; `subject` names the thing in findings."""
+
+    method: str
+    url: str
+    subject: str
+    repository: str = ""
+    scopes: frozenset[str] = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Content = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A whole answer. `url` is where it came from."""
+
+    status: int
+    headers: Message
+    body: bytes
+    url: str
+
+
+class PassingError(Exception):
+    """What may pass: the connection broke, or the registry is busy. `error` is what to raise when it does not."""
+
+    def __init__(self, error: RemoteError, delay: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.delay = delay
+
+
+class Transport:
+    """Speaks with one registry. Thread-safe."""
+
+    def __init__(self, connections: Connections, source: CredentialSource, faults: Faults, patience: Patience) -> None:
+        self.home = connections.home
+        self.faults = faults
+        self.patience = patience
+        self.connections = connections
+        secure = self.home.scheme == "https"
+        self.authentication = Authentication(
+            source, ask=self._ask_for_token, faults=faults, patience=patience, secure=secure
+        )
+
+    def call(self, request: Request, expected: Collection[int], *, limit: int = ANSWER_LIMIT) -> Received:
+        """The answer, read whole, after as many attempts as patience allows. Raises RemoteError.
+
+        `expected` are the statuses that the caller can use; every other one is an error.
+        """
+        failures = 0
+        while True:
+            try:
+                return self.attempt(request, expected, limit=limit)
+            except PassingError as passing:
+                failures += 1
+                if failures >= self.patience.attempts:
+                    raise passing.error from None
+                self.patience.pause(failures, passing.delay)
+
+    def attempt(self, request: Request, expected: Collection[int], *, limit: int = ANSWER_LIMIT) -> Received:
+        """One attempt. Raises PassingError for what may pass, RemoteError for the rest."""
+        answer, url = self.open(request, expected)
+        try:
+            return Received(status=answer.status, headers=answer.headers, body=answer.read(limit), url=url)
+        except TooLargeError:
+            message = f"the registry's answer is larger than {limit} bytes"
+            raise self.faults.malformed(message, request.subject) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error, request.subject) from error
+
+    def open(self, request: Request, expected: Collection[int]) -> tuple[Answer, str]:
+        """One attempt; the answer with its body unread, and its URL. Raises PassingError and RemoteError."""
+        url = self.absolute(str(self.home), request.url, request.subject)
+        for _ in range(_REDIRECT_LIMIT + 1):
+            answer = self._authenticated(request, url)
+            location = answer.headers.get("Location")
+            if answer.status not in _REDIRECTS or not location or request.method not in {"GET", "HEAD"}:
+                if answer.status in expected:
+                    return answer, url
+                raise self._refusal(answer, request)
+            answer.close()
+            url = self.absolute(url, str(location), request.subject)
+        raise self.faults.malformed("the registry redirects in a circle", request.subject)
+
+    def absolute(self, base: str, location: str, subject: str) -> str:
+        """The URL that a `Location` means, seen from `base`. Raises RemoteError.
+
+        A registry behind a proxy that ends TLS often calls itself `http://`: that is taken as this registry. To any
+        other place without TLS a registry with TLS does not send us.
+        """
+        url = urljoin(base, location)
+        try:
+            origin = Origin.of(url)
+        except ValueError:
+            message = "the registry sends us to a place that is no web address"
+            raise self.faults.malformed(message, subject) from None
+        if origin.scheme == "http" and self.home.scheme == "https":
+            if origin.host != self.home.host:
+                message = f"the registry sends us to `{origin}`, where nothing is encrypted"
+                raise self.faults.malformed(message, subject, expected="a place behind `https://`")
+            return str(self.home) + url.removeprefix(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}")
+        return url
+
+    def _authenticated(self, request: Request, url: str) -> Answer:
+        """One exchange; a challenge is answered, credentials are sent to the registry itself only."""
+        origin = Origin.of(url)
+        for _ in range(3):
+            headers = dict(request.headers)
+            sent = None
+            if origin == self.home:
+                sent = self.authentication.header(request.repository, request.scopes)
+                if sent is not None:
+                    headers["Authorization"] = sent
+            answer = self._exchange(request, origin, url, headers)
+            if answer.status != 401 or origin != self.home:
+                return answer
+            challenges = [str(value) for value in answer.headers.get_all("WWW-Authenticate", [])]
+            refusal = self._refusal(answer, request)
+            known = self.authentication.challenged(challenges, request.repository, request.scopes, sent)
+            if not known:
+                raise refusal
+            if isinstance(request.body, Content):  # it has been read: who sends it must begin again
+                raise PassingError(refusal if isinstance(refusal, RemoteError) else refusal.error, 0.0)
+        raise refusal
+
+    def _exchange(self, request: Request, origin: Origin, url: str, headers: Mapping[str, str]) -> Answer:
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if not target.isascii() or not target.isprintable() or " " in target:
+            raise self.faults.malformed(
+                "the registry names an address with characters that none may hold", request.subject
+            )
+        try:
+            return self.connections.exchange(origin, request.method, target, headers, request.body)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error, request.subject) from error
+
+    def _lost(self, error: Exception, subject: str) -> RemoteError | PassingError:
+        found = self.faults.lost(error, subject)
+        unknown_name = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
+        # A certificate does not get better; a TLS connection that was cut off does.
+        tls = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        return found if tls or unknown_name else PassingError(found)
+
+    def _refusal(self, answer: Answer, request: Request) -> RemoteError | PassingError:
+        """Read the beginning of an error's text, and tell what it means."""
+        with answer:
+            try:
+                body = answer.some(ERROR_LIMIT)
+            except (OSError, http.client.HTTPException):
+                body = b""
+            answer.drain(ERROR_LIMIT)
+        error = self.faults.refused(Refusal(status=answer.status, body=body), request.subject, request.scopes)
+        final = error.findings[0].code in {"registry-quota", "tag-immutable"}
+        return PassingError(error, retry_after(answer.headers)) if answer.status in _PASSING and not final else error
+
+    def _ask_for_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """A request to a token service: no challenges, no redirects, tried again like any other."""
+        request = Request(method=method, url=url, headers=headers, body=body, subject=f"token service of {self.home}")
+        failures = 0
+        while True:
+            try:
+                answer = self._exchange(request, Origin.of(url), url, headers)
+                if answer.status in _PASSING:
+                    raise self._refusal(answer, request)
+                return answer.status, answer.read(ERROR_LIMIT * 4)
+            except TooLargeError:
+                raise self.faults.malformed("the token service's answer is too large", request.subject) from None
+            except (OSError, http.client.HTTPException) as error:
+                passing = self._lost(error, request.subject)
+                if isinstance(passing, RemoteError):
+                    raise passing from error
+            except PassingError as busy:
+                passing = busy
+            failures += 1
+            if failures >= self.patience.attempts:
+                raise passing.error
+            self.patience.pause(failures, passing.delay)
