@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from renderer.commands.images.plan import some
 from renderer.commands.images.survey import Standing, subject
 from renderer.errors import Finding, RemoteError
 from renderer.formats.artifact import INDEX_TYPES
@@ -70,20 +69,15 @@ def _explained(error: RemoteError, shipment: Shipment, registry: Registry) -> Re
     cut = shipment.root.descriptor.media_type in INDEX_TYPES and shipment.absent
     if not cut or not all(finding.code in _CONTENT_REFUSED for finding in error.findings):
         return error
-    target = shipment.target
     return RemoteError(
         Finding(
             code="sparse-index-refused",
-            message=f"{registry.location} takes no index whose manifests it does not hold all, and the bundle carries "
-            f"only a part of `{target.reference}`",
-            where=subject(target),
-            expected=f"all manifests of index {target.digest}: its digest is the pin, so it cannot be rewritten",
-            got=f"{len(shipment.absent)} of them neither in the bundle nor in `{target.repository}`",
-            explanation=(
-                *some([str(digest) for digest in shipment.absent]),
-                *(f"the registry says: {finding.message}" for finding in error.findings[:1]),
-            ),
-            hint="build the bundle for all platforms of the image, or let the registry take sparse indexes "
+            message=f"{registry.location} takes an index only when it holds all manifests that the index lists, and "
+            "the bundle carries a part of them",
+            expected="all platforms of the image, attestations included: the digest of the index is the pin, so the "
+            "index cannot be cut",
+            explanation=(f"it answered: {error.findings[0].message}",),
+            hint="build the bundle for all platforms of its images, or let the registry take sparse indexes "
             "(distribution 3: `validation: {manifests: {indexes: {platforms: none}}}`)",
         )
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.model.bundle import Bundle
+from renderer.model.bundle import Bundle, VerifiedBundle
 from renderer.model.lock import Lock
 from renderer.model.mirror import MirrorPlan
 from renderer.model.reference import Digest, ImageReference, Platform
@@ -45,6 +45,26 @@ def targets_of_site(site: Site, lock: Lock) -> tuple[ImageTarget, ...]:
     if faults:
         raise InputError(*faults)
     return tuple(targets)
+
+
+def same_bundles(bundles: Iterable[VerifiedBundle], lock: Lock, profile: str) -> None:
+    """Refuse bundles that are not those of the lock: they carry other images. Raises InputError."""
+    faults = []
+    for bundle in bundles:
+        locked = lock.bundle(bundle.bundle.name)
+        if locked is None or locked.digest != bundle.manifest.digest:
+            faults.append(
+                Finding(
+                    code="lock-drift-bundle",
+                    message=f"the bundle `{bundle.bundle.name}` is not the one that the lock was written for",
+                    where=Where(file=bundle.source, subject=f"bundle {bundle.id}"),
+                    expected=str(locked.digest) if locked else "a bundle that the lock names",
+                    got=str(bundle.manifest.digest),
+                    hint=f"sitewright lock {profile}",
+                )
+            )
+    if faults:
+        raise InputError(*faults)
 
 
 def targets_of_bundle(bundle: Bundle, projects: Mapping[str, str]) -> tuple[ImageTarget, ...]:

@@ -1,0 +1,96 @@
+"""Registries for commands: address, trust, credentials, journal and progress, put together from options and profile."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from renderer.cli.spec import Argument, Options
+from renderer.errors import Finding, UsageError, Where
+from renderer.model.site import SiteRegistry
+
+if TYPE_CHECKING:
+    from renderer.adapters.journal import FileJournal
+    from renderer.adapters.registry.client import RegistryClient
+    from renderer.ports import Progress
+
+REGISTRY_ARGUMENTS: Final = (
+    Argument(
+        names=("--registry",),
+        help="the registry (default: the one of the profile); http:// is taken as meant here",
+        metavar="URL",
+        completes="nothing",
+    ),
+    Argument(names=("--ca",), help="trust this CA (PEM) instead of the one in the profile", metavar="FILE"),
+    Argument(names=("--client-certificate",), help="a client certificate (PEM); needs --client-key", metavar="FILE"),
+    Argument(names=("--client-key",), help="the key of --client-certificate", metavar="FILE"),
+    Argument(
+        names=("--authfile",),
+        help="a docker config.json with credentials (default: SITEWRIGHT_REGISTRY_USERNAME and _PASSWORD, then what "
+        "docker, podman or skopeo login wrote, credential helpers included)",
+        metavar="FILE",
+    ),
+    Argument(names=("--jobs", "-j"), help="how many blobs travel at once (default: 4)", default="4"),
+)
+_JOBS: Final = range(1, 65)
+
+
+def open_registry(options: Options, site: SiteRegistry | None) -> RegistryClient:
+    """The registry that `--registry` names, else the one of the site."""
+    from renderer.adapters.registry.opening import credential_source, open_registry
+
+    given = options.optional("registry")
+    url = given or (site.url if site else None)
+    if url is None:
+        raise UsageError(_usage("a bundle does not say to which registry its images go", "--registry URL"))
+    certificate, key = options.optional("client-certificate"), options.optional("client-key")
+    if bool(certificate) != bool(key):
+        raise UsageError(_usage("--client-certificate and --client-key belong together", "give both"))
+    return open_registry(
+        url,
+        environ=os.environ,
+        ca=_authority(options.optional("ca"), site),
+        client_certificate=(certificate, key) if certificate and key else None,
+        credentials=credential_source(url, os.environ, options.optional("authfile")),
+        insecure=url.startswith("http://") if given else site is not None and site.insecure,
+    )
+
+
+def jobs(options: Options) -> int:
+    """The number behind `--jobs`. Raises UsageError."""
+    text = options.text("jobs")
+    if not text.isascii() or not text.isdigit() or int(text) not in _JOBS:
+        raise UsageError(_usage(f"`{text}` is no number of jobs", f"--jobs {_JOBS[0]} to {_JOBS[-1]}"))
+    return int(text)
+
+
+def journal(location: str) -> FileJournal:
+    """The journal of the registry at `location`, below XDG_STATE_HOME."""
+    from renderer.adapters.journal import FileJournal
+
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return FileJournal(state / "sitewright" / "registries", location)
+
+
+def progress(options: Options) -> Progress:
+    """A progress line on standard error, or nothing with `--quiet` or for programs."""
+    from renderer.cli.progress import Silent, TransferProgress
+
+    if options.flag("quiet") or options.text("format") != "text":
+        return Silent()
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    width = os.get_terminal_size(sys.stderr.fileno()).columns if terminal else 100
+    return TransferProgress(sys.stderr, terminal=terminal, width=width)
+
+
+def _authority(path: str | None, site: SiteRegistry | None) -> bytes | None:
+    if path is None:
+        return site.ca if site else None
+    with Path(path).open("rb") as stream:
+        return stream.read(1024 * 1024)
+
+
+def _usage(message: str, hint: str) -> Finding:
+    return Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint)
