@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule
-from renderer.model.fields import Json
+from renderer.model.fields import Json, spell_path
 from renderer.model.manifest import Manifest
 from renderer.model.rendering import Composed
 from renderer.model.site import SecretsMode
@@ -20,6 +21,9 @@ _HOST_SHARES: Final = ("hostNetwork", "hostPID", "hostIPC")
 _STRONG: Final = frozenset({"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "BPF", "NET_ADMIN", "DAC_READ_SEARCH"})
 _HARMLESS_PATHS: Final = frozenset({"/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"})
 _SHOWN: Final = 6
+_PASSWORD_HASH: Final = re.compile(
+    r"\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|argon2(?:id|i|d)\$v=|[56]\$(?:rounds=\d+\$)?[^$\s]+\$[./A-Za-z0-9]{43})"
+)
 
 
 def secrets_in_clear(composed: Composed) -> Iterator[Finding]:
@@ -87,6 +91,36 @@ def _decoded(value: str) -> bytes:
         return value.encode(errors="replace")
 
 
+def passwords(composed: Composed) -> Iterator[Finding]:
+    """Hashes of passwords (bcrypt, argon2, crypt) outside of Secrets, such as the first user of a platform."""
+    for manifest in _objects(composed):
+        if (manifest.id.group, manifest.id.kind) == ("", "Secret"):
+            continue
+        places = [path for path, text in _texts(dict(manifest.body)) if "$" in text and _PASSWORD_HASH.search(text)]
+        if places:
+            yield Finding(
+                code="password-in-git",
+                message=f"`{manifest.id}` holds the hash of a password: whoever reads the repository can try to "
+                "guess it, and the agent puts it back whenever somebody changes the password in the cluster",
+                where=Where(subject=str(manifest.id), path=spell_path(places[0])),
+                severity=Severity.WARNING,
+                explanation=(f"from {manifest.origin}",),
+                hint="set your own in the values of the extension and change it there, or turn the object off",
+            )
+
+
+def _texts(value: Json, *path: str | int) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every text in an object, with the steps to it."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from _texts(below, *path, key)
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _texts(below, *path, index)
+
+
 def privileged_pods(composed: Composed) -> Iterator[Finding]:
     """Workloads that reach out of their containers, one finding each with everything it asks for."""
     for manifest in _objects(composed):
@@ -143,13 +177,17 @@ def _allows_everything(rule: Mapping[str, Json]) -> bool:
 
 
 def _power_finding(manifest: Manifest, what: str, path: str) -> Finding:
+    origin = f"from {manifest.origin}"
     return Finding(
         code="cluster-admin",
         message=f"`{manifest.id}` {what}",
         where=Where(subject=str(manifest.id), path=path),
         severity=Severity.NOTE,
-        explanation=(f"from {manifest.origin}",),
+        explanation=(origin,) if manifest.origin.hook is None else (origin, _STAYS),
     )
+
+
+_STAYS: Final = "it belongs to a Helm hook: Helm can delete it when the hook has run, in a tree it stays"
 
 
 def _objects(composed: Composed) -> Iterator[Manifest]:
@@ -168,6 +206,13 @@ RULES: Final = (
         why="Git keeps it for ever, for everyone who can read the repository.",
         severity=Severity.ERROR,
         check=secrets_in_clear,
+    ),
+    Rule(
+        code="password-in-git",
+        title="No object outside of Secrets holds a password's hash",
+        why="A hash can be guessed, and an agent that applies it undoes every change of the password.",
+        severity=Severity.WARNING,
+        check=passwords,
     ),
     Rule(
         code="privileged-container",
