@@ -1,7 +1,7 @@
 """A rendered site as the agents and the cluster see it: what stands in the way, one sentence each.
 
-The rules are those of Argo CD's directory source and of Flux's kustomize-controller (docs/gitops.md). Each wave is judged
-by `kubectl kustomize`, with the kustomization.yaml that Flux would generate for it.
+The rules are those of Argo CD's directory source and of Flux's kustomize-controller (docs/gitops.md). Each wave is
+judged by `kubectl kustomize`, with the kustomization.yaml that Flux would generate for it.
 """
 
 from __future__ import annotations
