@@ -92,6 +92,11 @@ class Component:
 
     def __post_init__(self) -> None:
         dns_label(self.namespace)
+        for name in (self.name, self.release):
+            if _SUBDOMAIN.match(name) is None:
+                raise ValueError(
+                    f"`{name}` cannot name a component or a release: lower-case letters, digits, `-` and `.`"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,10 +66,10 @@ REFERENCES = st.builds(
 )
 COMPONENTS = st.builds(
     Component,
-    name=FILLED,
+    name=NAMES,
     kind=st.sampled_from(ComponentKind),
     content=DESCRIPTORS,
-    release=FILLED,
+    release=NAMES,
     namespace=LABELS,
     values=VALUES,
     forced=VALUES,

@@ -2,8 +2,10 @@
 
 import pytest
 
+from renderer.model.extension import Component, ComponentKind, Descriptor
 from renderer.model.fields import FieldError
 from renderer.model.manifest import DuplicateObjectError, Manifest, ManifestSet, ObjectId, Origin
+from renderer.model.reference import Digest
 
 ORIGIN = Origin(extension="web", component="web", source="web/templates/web.yaml")
 
@@ -52,3 +54,11 @@ def test_an_identity_is_printed_as_people_name_objects() -> None:
     assert str(ObjectId("apps", "Deployment", "shop", "web")) == "Deployment shop/web"
     assert str(ObjectId("cert-manager.io", "Certificate", "shop", "web")) == "Certificate.cert-manager.io shop/web"
     assert str(ObjectId("rbac.authorization.k8s.io", "ClusterRole", "", "admin")) == "ClusterRole admin"
+
+
+@pytest.mark.parametrize("name", ["-x", "--post-renderer=x", "a b", "A", "", "a/b", "a\n"])
+def test_a_component_and_its_release_have_names_that_no_program_takes_for_an_option(name: str) -> None:
+    content = Descriptor(media_type="application/x", digest=Digest.of(b""), size=0)
+    for names in ({"name": name, "release": "web"}, {"name": "web", "release": name}):
+        with pytest.raises(ValueError, match="cannot name a component or a release"):
+            Component(kind=ComponentKind.HELM, content=content, namespace="shop", **names)
