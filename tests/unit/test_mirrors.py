@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from renderer.errors import InputError
 from renderer.formats.manifests import load_values
@@ -99,108 +95,34 @@ def test_a_known_containerd_version_gets_one_snippet() -> None:
 # --- each format read back as its runtime does it ----------------------------------------------------------------
 
 
-def ask_containerd(tree: FileTree, image: ImageReference) -> list[str]:
-    """The manifest URLs that containerd asks in turn (core/remotes/docker/config/hosts.go), without `ns`."""
-    host, _, port = image.registry.partition(":")
-    names = [f"{host}_{port}_" if port else host, image.registry, "_default"]
-    files = (tree.files.get(f"nodes/containerd/certs.d/{name}/hosts.toml") for name in names)
-    text = next((content for content in files if content is not None), None)
-    upstream = {"docker.io": "registry-1.docker.io"}.get(image.registry, image.registry)
-    if text is None:
-        return [f"https://{upstream}/v2/{image.repository}"]
-    config = tomllib.loads(text.decode())
-    assert "host" in config, "older releases refuse a file without it and go upstream"
-    tables = [*config.get("host", {}).items(), (config.get("server", f"https://{upstream}"), config)]
-    urls = []
-    for url, table in tables:
-        base = url.rstrip("/") if table.get("override_path") else f"{url.rstrip('/')}/v2"
-        assert table.get("override_path") or not urlsplit(url).path, "a path without override_path is asked wrongly"
-        assert "resolve" in table.get("capabilities", ["resolve"])
-        urls.append(f"{base}/{image.repository}")
-    return urls
-
-
-def ask_k3s(tree: FileTree, image: ImageReference, *, distribution: str = "k3s") -> list[str]:
-    """The manifest URLs that k3s makes its containerd ask (pkg/agent/containerd/config.go)."""
-    config = cast("dict[str, Any]", load_values(tree.files[f"nodes/{distribution}/registries.yaml"]))
-    closed = f"nodes/{distribution}/config.yaml.d/50-sitewright.yaml" in tree.files
-    mirror = config["mirrors"].get(image.registry) or config["mirrors"].get("*")
-    upstream = [f"https://{image.registry}/v2/{image.repository}"]
-    if mirror is None:
-        return upstream
-    (pattern, replacement), *more = mirror["rewrite"].items()
-    assert not more, "the order of several rewrites is not defined"
-    repository = re.sub(pattern, replacement.replace("$1", r"\1"), image.repository)
-    urls = [f"{endpoint}/v2/{repository}" for endpoint in mirror["endpoint"]]
-    return urls if closed else [*urls, *upstream]
-
-
-def ask_crio(tree: FileTree, image: ImageReference) -> list[str]:
-    """The repositories that containers/image asks in turn (containers-registries.conf(5)); the longest prefix wins."""
-    config = tomllib.loads(tree.files["nodes/crio/registries.conf.d/50-sitewright.conf"].decode())
-    name = image.name
-    tables = [one for one in config["registry"] if name == one["prefix"] or name.startswith(f"{one['prefix']}/")]
-    if not tables:
-        return [f"https://{image.registry}/v2/{image.repository}"]
-    table = max(tables, key=lambda one: len(one["prefix"]))
-    places = [mirror["location"] for mirror in table.get("mirror", [])]
-    if not table.get("blocked", False):
-        places.append(table["location"])
-    rests = [place + name.removeprefix(table["prefix"]) for place in places]
-    return [f"https://{rest.partition('/')[0]}/v2/{rest.partition('/')[2]}" for rest in rests]
-
-
-RUNTIMES = {
-    "containerd": ({}, ask_containerd),
-    "k3s": ({"distribution": Distribution.K3S}, ask_k3s),
-    "crio": ({"runtime": Runtime.CRIO}, ask_crio),
+RUNTIMES: dict[str, dict[str, Any]] = {
+    "containerd": {},
+    "k3s": {"distribution": Distribution.K3S},
+    "crio": {"runtime": Runtime.CRIO},
+    "talos": {"distribution": Distribution.TALOS},
+    "openshift": {"distribution": Distribution.OPENSHIFT, "runtime": Runtime.CRIO},
+    "docker": {"runtime": Runtime.DOCKER},
 }
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-@given(
-    names=st.lists(
-        st.from_regex(
-            r"\A(docker\.io|quay\.io|reg-1\.example\.com:8443|registry\.k8s\.io)/[a-z]{1,5}(/[a-z]{1,5}){0,3}\Z"
-        ),
-        min_size=1,
-        max_size=6,
-    ),
-    project=st.from_regex(r"\A[a-z][a-z0-9-]{0,8}[a-z](/[a-z]{1,4})?\Z"),
-)
-def test_every_runtime_asks_the_place_that_the_plan_names(runtime: str, names: list[str], project: str) -> None:
-    cluster, ask = RUNTIMES[runtime]
-    projects = {"docker.io": "dockerhub", "quay.io": project, "*": f"{project}/rest"}
-    for fallback in Fallback:
-        site = a_site(cluster=cluster, registry={"projects": projects, "fallback": fallback})
-        images = [pinned(f"{name}:1") for name in names]
-        plan, tree = planned(site, *images)
-        for image in images:
-            host, _, repository = cast("str", plan.location(image)).partition("/")
-            urls = ask(tree, image)
-            assert urls[0] == f"https://{host}/v2/{repository}"
-            others = {urlsplit(url).netloc for url in urls[1:]}
-            assert others <= {host} if fallback is Fallback.NEVER else others, "no way out, or a way out"
+"""What a profile says of clusters with each of these. tests/property/test_never_upstream.py has how nodes read them."""
 
 
 def test_without_fallback_no_file_names_an_upstream_host() -> None:
-    for cluster, _ in RUNTIMES.values():
+    for cluster in RUNTIMES.values():
         _, tree = planned(a_site(cluster=cluster, registry=EVERYTHING))
         for path, content in tree.items():
             if path.endswith(".toml"):
                 assert b"registry-1.docker.io" not in content, path
 
 
-def test_a_registry_nobody_listed_goes_to_the_project_for_the_rest() -> None:
-    other = pinned("gcr.io/x/y:1")
-    for runtime, (cluster, ask) in RUNTIMES.items():
-        _, tree = planned(a_site(cluster=cluster, registry=EVERYTHING))
-        (url,) = ask(tree, other)
-        if runtime == "crio":
-            assert url == "https://gcr.io/v2/x/y", "this format has no such rule"
-            assert b"This file format has no such rule" in tree.files["nodes/crio/README.md"]
-        else:
-            assert url == "https://harbor.site.local:5443/v2/mirror/x/y"
+def test_a_format_without_a_rule_for_all_registries_says_so() -> None:
+    for runtime, said in (
+        ("crio", b"This file format has no such rule"),
+        ("openshift", b"Mirror sets have no such rule"),
+    ):
+        _, tree = planned(a_site(cluster=RUNTIMES[runtime], registry=EVERYTHING))
+        assert said in tree.files[f"nodes/{runtime}/README.md"]
+        _, tree = planned(a_site(cluster=RUNTIMES[runtime]))
+        assert said not in tree.files[f"nodes/{runtime}/README.md"]
 
 
 def test_containerd_files_for_an_air_gapped_site() -> None:
@@ -272,7 +194,7 @@ def test_the_ca_of_the_registry_goes_along() -> None:
 
 def test_credentials_are_named_and_never_written() -> None:
     credentials = SecretReference(name="harbor-pull", namespace="kube-system")
-    for cluster, _ in RUNTIMES.values():
+    for cluster in RUNTIMES.values():
         _, tree = planned(a_site(cluster=cluster, registry={"credentials": credentials}))
         (readme,) = (content.decode() for path, content in tree.items() if path.endswith("README.md"))
         assert "The profile names the Secret `kube-system/harbor-pull`.\nNo password is written to git." in readme
@@ -289,8 +211,14 @@ def test_a_readme_says_where_files_go_what_restarts_and_how_to_check() -> None:
                  f"crictl pull docker.io/library/nginx@{digest}"],
         "k3s": ["`/etc/rancher/k3s/registries.yaml`", "`systemctl restart k3s` (agents: `k3s-agent`)",
                 f"k3s crictl pull docker.io/library/nginx@{digest}"],
+        "talos": ["talosctl patch machineconfig", "nothing restarts",
+                  f"--namespace cri docker.io/library/nginx@{digest}"],
+        "openshift": ["oc apply -f image-digest-mirror-set.yaml", "drains every node",
+                      f"chroot /host crictl pull docker.io/library/nginx@{digest}"],
+        "docker": ["Copy the directory `certs.d` to `/etc/docker/certs.d`", "systemctl restart docker",
+                   f"docker pull docker.io/library/nginx@{digest}", "29 or later"],
     }  # fmt: skip
-    for runtime, (cluster, _) in RUNTIMES.items():
+    for runtime, cluster in RUNTIMES.items():
         _, tree = planned(a_site(cluster=cluster), IMAGES[0])
         readme = tree.files[f"nodes/{runtime}/README.md"].decode()
         assert all(part in readme for part in expected[runtime]), readme
@@ -333,7 +261,7 @@ def test_a_broken_registries_yaml_is_refused() -> None:
 
 def test_hostile_project_names_stay_inside_their_strings() -> None:
     project = 'x"\n[host."https://evil.example"]\n#'
-    for cluster, _ in RUNTIMES.values():
+    for cluster in RUNTIMES.values():
         _, tree = planned(a_site(cluster=cluster, registry={"projects": {"*": project}}), IMAGES[0])
         for path, content in tree.items():
             if path.endswith((".toml", ".conf")):
