@@ -6,6 +6,7 @@ from typing import Final
 
 from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.bundles import BUNDLE
+from renderer.cli.verbs.images import IMAGES
 from renderer.cli.verbs.machine import COMMANDS as MACHINE
 from renderer.cli.verbs.reviewing import CHECK, DIFF, RESOLVE
 from renderer.cli.verbs.site import INIT, LOCK, MIRRORS, RENDER, TREE, VALIDATE, VALUES, WHY
@@ -45,6 +46,7 @@ SITEWRIGHT: Final = Command(
         DIFF,
         CHECK,
         MIRRORS,
+        IMAGES,
         BUNDLE,
         *MACHINE,
         _COMPLETION,

@@ -125,10 +125,12 @@ def _verify(options: Options) -> Outcome:
     receipt, key = options.optional("receipt"), options.optional("key")
     if bool(receipt) != bool(key):
         raise UsageError(_usage("a receipt is signed: --receipt and --key belong together", "--key keys/site.key"))
+    if _is_bundle(options.text("subject")):
+        raise UsageError(_usage("what a site must hold is said by its lock", "name the profile of the site"))
     with _subject(options) as (subject, told):
         site = subject.site
         if site is None:
-            raise UsageError(_usage("what a site must hold is said by its lock", "name the profile of the site"))
+            raise AssertionError("what is no bundle is a profile")
         with registries.open_registry(options, site.registry) as registry:
             deep = options.flag("deep")
             verified = verify(subject.targets, registry, jobs=registries.jobs(options), deep=deep)
