@@ -316,3 +316,26 @@ class Progress(Protocol):
     def end(self) -> None:
         """The transfer is over."""
         ...
+
+
+class Projects(Protocol):
+    """The projects of a registry that wants them made before anything is pushed below them: Harbor.
+
+    Raises RemoteError like `Registry`. The first part of a repository's name is its project.
+    """
+
+    def is_harbor(self) -> bool:
+        """False for a registry that knows no projects."""
+        ...
+
+    def names(self) -> tuple[str, ...]:
+        """The projects that this user may see, sorted."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """True when there is a project of this name."""
+        ...
+
+    def create(self, name: str, *, public: bool) -> bool:
+        """Make a project; False when it is there already. Raises InputError (`project-name`)."""
+        ...
