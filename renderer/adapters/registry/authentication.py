@@ -65,7 +65,8 @@ class Authentication:
         self._lock = threading.RLock()
         self._challenge: Challenge | None = None
         self._known: dict[str, Credentials | None] = {}
-        self._tokens: dict[tuple[str, frozenset[str]], tuple[str, float]] = {}
+        self._tokens: dict[str, dict[frozenset[str], tuple[str, float]]] = {}
+        self._wanted: dict[tuple[str, frozenset[str]], tuple[str, ...]] = {}
 
     def header(self, repository: str, scopes: frozenset[str]) -> str | None:
         """The value of `Authorization`, or None before the first challenge or without credentials."""
@@ -76,12 +77,7 @@ class Authentication:
             if challenge.scheme == "basic":
                 credentials = self._credentials(repository)
                 return _basic(credentials) if credentials and credentials.username else None
-            key = (repository, scopes)
-            token, end = self._tokens.get(key, ("", 0.0))
-            if not token or self._now() > end:
-                token, end = self._fetch(challenge, repository, scopes)
-                self._tokens[key] = token, end
-            return f"Bearer {token}"
+            return f"Bearer {self._token(challenge, repository, scopes)}"
 
     def challenged(self, values: Iterable[str], repository: str, scopes: frozenset[str], sent: str | None) -> bool:
         """Learn from an answer 401; true when the request is worth sending again. `sent` is the header it had."""
@@ -91,9 +87,11 @@ class Authentication:
             return False
         with self._lock:
             self._challenge = challenge
-            key = (repository, scopes)
-            if sent == f"Bearer {self._tokens.get(key, ('', 0.0))[0]}":
-                del self._tokens[key]  # expired before its time, or revoked
+            kept = self._tokens.setdefault(repository, {})
+            for asked, (token, _) in tuple(kept.items()):
+                if sent == f"Bearer {token}":
+                    del kept[asked]  # expired before its time, revoked, or not enough
+            self._wanted[repository, scopes] = tuple(challenge.parameters.get("scope", "").split())
             if challenge.scheme == "bearer":
                 return True
             credentials = self._credentials(repository)
@@ -110,11 +108,23 @@ class Authentication:
             self._known[repository] = self._source(repository)
         return self._known[repository]
 
-    def _fetch(self, challenge: Challenge, repository: str, scopes: frozenset[str]) -> tuple[str, float]:
-        """A new token for our scopes and those that the challenge names; and when to stop using it."""
+    def _token(self, challenge: Challenge, repository: str, scopes: frozenset[str]) -> str:
+        """A token for `scopes`: one at hand that covers them, or a new one."""
+        kept = self._tokens.setdefault(repository, {})
+        wanted = union_of_scopes([*scopes, *self._wanted.get((repository, scopes), ())])
+        actions = _actions(wanted)
+        for asked, (token, end) in tuple(kept.items()):
+            if self._now() > end:
+                del kept[asked]
+            elif actions <= asked:
+                return token
+        kept[actions] = self._fetch(challenge, repository, wanted)
+        return kept[actions][0]
+
+    def _fetch(self, challenge: Challenge, repository: str, wanted: tuple[str, ...]) -> tuple[str, float]:
+        """A new token, and when to stop using it."""
         realm = challenge.parameters.get("realm", "")
         parts = urlsplit(realm)
-        wanted = union_of_scopes([*scopes, *challenge.parameters.get("scope", "").split()])
         if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
             raise self._faults.malformed("the registry names no token service that can be used", repository)
         if parts.scheme == "http" and self._secure:
@@ -150,6 +160,12 @@ def union_of_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
         if name:
             actions.setdefault(name, set()).update(asked.split(","))
     return tuple(f"{name}:{','.join(sorted(asked))}" for name, asked in sorted(actions.items()))
+
+
+def _actions(scopes: Iterable[str]) -> frozenset[str]:
+    """Scopes as single actions, `repository:a/b:pull`, to tell which token covers which request."""
+    split = ((name, actions.split(",")) for name, _, actions in (scope.rpartition(":") for scope in scopes))
+    return frozenset(f"{name}:{action}" for name, actions in split for action in actions)
 
 
 def _token_request(

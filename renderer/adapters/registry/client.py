@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, cast
 from urllib.parse import quote
 
 from renderer.adapters.registry.downloads import BlobStream
+from renderer.adapters.registry.harbor import HarborProjects
 from renderer.adapters.registry.transport import Received, Request, Transport
 from renderer.adapters.registry.uploads import CHUNK, Upload
 from renderer.errors import BundleRefusedError, RemoteError, Where
@@ -57,6 +58,11 @@ class RegistryClient:
     def location(self) -> str:
         """`https://host[:port]`, for messages."""
         return self._faults.location
+
+    @property
+    def harbor(self) -> HarborProjects:
+        """The projects of this registry, when it is a Harbor."""
+        return HarborProjects(self._transport)
 
     def has_blob(self, repository: str, digest: Digest) -> int | None:
         """The size of a blob that the repository has, or None. Raises RemoteError."""

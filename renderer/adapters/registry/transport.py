@@ -27,7 +27,10 @@ _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked. `url` is absolute, or a path of the registry; `subject` names the thing in findings."""
+    """What is asked. `url` is absolute, or a path of the registry; `subject` names the thing in findings.
+
+    A `plain` request brings its own credentials, for an API beside the registry's; they never go to another host.
+    """
 
     method: str
     url: str
@@ -36,6 +39,7 @@ class Request:
     scopes: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | Content = b""
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +136,10 @@ class Transport:
     def _authenticated(self, request: Request, url: str) -> Answer:
         """One exchange; a challenge is answered, credentials are sent to the registry itself only."""
         origin = Origin.of(url)
+        if request.plain:
+            if origin != self.home:
+                raise self.faults.malformed(f"the registry sends us to `{origin}`", request.subject)
+            return self._exchange(request, origin, url, request.headers)
         for _ in range(3):
             headers = dict(request.headers)
             sent = None
