@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from renderer.checks import kubernetes, ordering, security, supply_chain
+from renderer.checks import kubernetes, nodes, ordering, security, supply_chain
 from renderer.errors import Finding, InputError, Where
 from renderer.inflation import Part, Tools, asks_for_apis, inflate, inflate_again
 from renderer.model.bundle import Catalog, Offer
@@ -40,7 +40,7 @@ from renderer.stages.waves import Planned, plan_waves
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
 """Judgements over the plan, the cluster and the secrets mode, and nothing else: sites that share these share them."""
-SITE_RULES: Final[tuple[Rule, ...]] = supply_chain.RULES
+SITE_RULES: Final[tuple[Rule, ...]] = (*supply_chain.RULES, *nodes.RULES)
 """Judgements that also look at a site's registry, mirrors and lock."""
 
 
