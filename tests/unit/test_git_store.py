@@ -333,7 +333,7 @@ def test_a_file_that_git_was_writing_when_it_was_killed_is_written_again(work: P
     store.publish({DEMO: tree(a="old")}, MESSAGE, AUTHOR)
     commit = store.publish({DEMO: tree(a="the new content")}, MESSAGE, AUTHOR).revision
     name = f"{DEMO}/manifests/a.yaml"
-    record = {
+    record: dict[str, object] = {
         "old": git(work, "rev-parse", "HEAD~1"),
         "new": commit,
         "put": {name: git(work, "rev-parse", f"HEAD:{name}")},
