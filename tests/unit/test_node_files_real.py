@@ -1,7 +1,8 @@
-"""Node files tried on the programs that read them: skopeo (the library of CRI-O and Podman) and containerd.
+"""Node files tried on the programs that read them: skopeo and Podman (the library of CRI-O), and containerd.
 
 A registry of the Debian package `docker-registry` listens on loopback; nothing else is reachable by name, so a pull
-of an upstream name can only come from the mirror.
+of an upstream name can only come from the mirror. One source is a black hole: an address of loopback where nobody
+listens, so that asking it would say `connection refused`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import json
 import os
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from renderer.stages.mirrors import node_files, plan_mirrors
 from tests.simulators.sites import SHIPPED, a_site
 
 pytestmark = pytest.mark.real
+
+BLACK_HOLE = "127.255.255.254:9"
 
 CONFIG = """version: 0.1
 storage: {filesystem: {rootdirectory: %s}}
@@ -104,15 +108,15 @@ def stored(registry: str, real: Callable[[str], Path], tmp_path_factory: pytest.
 
 
 def the_site(registry: str, **cluster: Any) -> Site:
-    projects = {"docker.io": "dockerhub", "quay.io": "quay"}
+    projects = {"docker.io": "dockerhub", "quay.io": "quay", BLACK_HOLE: "dockerhub"}
     settings = {"url": f"http://{registry}", "insecure": True, "projects": projects}
     return a_site(cluster=cluster, registry=settings)
 
 
-def written(site: Site, digest: Digest, below: Path) -> Path:
+def written(site: Site, digest: Digest, below: Path, runtimes: Sequence[str] | None = None) -> Path:
     """The node files of `site` on disk."""
-    image = ImageReference.parse("team/api:1").pinned(digest)
-    for path, content in node_files(plan_mirrors(site.registry, [image]), site, SHIPPED).items():
+    images = [ImageReference.parse(f"{host}/team/api:1").pinned(digest) for host in ("docker.io", BLACK_HOLE)]
+    for path, content in node_files(plan_mirrors(site.registry, images), site, SHIPPED, runtimes).items():
         (below / path).parent.mkdir(parents=True, exist_ok=True)
         (below / path).write_bytes(content)
     return below / "nodes"
@@ -136,13 +140,94 @@ def test_skopeo_asks_the_mirror_and_only_the_mirror(
             check=False,
         )
 
-    for name in (f"docker.io/team/api@{stored}", f"team/api@{stored}", "docker.io/team/api:1"):
+    for name in (
+        f"docker.io/team/api@{stored}",
+        f"team/api@{stored}",
+        "docker.io/team/api:1",
+        f"{BLACK_HOLE}/team/api:1",
+    ):
         found = inspect(name)
         assert found.returncode == 0, found.stderr
         assert Digest.of(found.stdout.encode()) == stored
     lacking = inspect(f"quay.io/team/api@{stored}")
     assert lacking.returncode != 0
     assert "registry quay.io is blocked" in lacking.stderr, "the upstream registry is never asked"
+
+
+Pull = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def podman(real: Callable[[str], Path]) -> Iterator[Callable[[Path, Path], Pull]]:
+    """`podman(nodes, below)` is a `pull(name)` with the node files in `nodes` and its storage `below`."""
+    with tempfile.TemporaryDirectory() as state:  # Podman refuses a path of more than 50 characters for it
+        yield lambda nodes, below: a_podman(real, nodes, below, Path(state))
+
+
+def a_podman(real: Callable[[str], Path], nodes: Path, below: Path, state: Path) -> Pull:
+    """Podman that reads the generated registries.conf and, if there is one, policy.json."""
+    if os.geteuid() != 0:
+        pytest.skip("Podman needs user namespaces or root")
+    storage = ["--root", str(below / "storage"), "--runroot", str(state), "--storage-driver", "vfs"]
+    policy = nodes / "policy" / "policy.json"
+    if not policy.exists():
+        policy = below / "policy.json"
+        policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    conf = nodes / "crio" / "registries.conf.d" / "50-sitewright.conf"
+
+    def pull(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [real("podman"), *storage, "pull", "--quiet", "--signature-policy", str(policy), name],
+            env={**os.environ, "CONTAINERS_REGISTRIES_CONF": str(conf), "HOME": str(below)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return pull
+
+
+def test_podman_asks_the_mirror_and_only_the_mirror(
+    registry: str, stored: Digest, podman: Callable[[Path, Path], Pull], tmp_path: Path
+) -> None:
+    pull = podman(written(the_site(registry, runtime=Runtime.CRIO), stored, tmp_path), tmp_path)
+    for name in (f"docker.io/team/api@{stored}", f"{BLACK_HOLE}/team/api@{stored}", f"{BLACK_HOLE}/team/api:1"):
+        found = pull(name)
+        assert found.returncode == 0, found.stderr
+    for lacking, source in (
+        (f"quay.io/team/api@{stored}", "quay.io"),
+        (f"{BLACK_HOLE}/team/other:1", BLACK_HOLE),
+    ):
+        found = pull(lacking)
+        assert found.returncode != 0
+        assert f"registry {source} is blocked" in found.stderr
+        assert "connection refused" not in found.stderr, "the upstream registry is never asked"
+
+
+def test_podman_asks_the_source_when_it_is_not_blocked(
+    registry: str, stored: Digest, podman: Callable[[Path, Path], Pull], tmp_path: Path
+) -> None:
+    """The control: a file without `blocked` does lead to the black hole, so the test above would notice."""
+    nodes = written(the_site(registry, runtime=Runtime.CRIO), stored, tmp_path)
+    conf = nodes / "crio" / "registries.conf.d" / "50-sitewright.conf"
+    conf.write_text(conf.read_text().replace("blocked = true\n", ""))
+    found = podman(nodes, tmp_path)(f"{BLACK_HOLE}/team/other:1")
+    assert found.returncode != 0
+    assert "connection refused" in found.stderr
+
+
+def test_podman_runs_only_what_the_policy_lists(
+    registry: str, stored: Digest, podman: Callable[[Path, Path], Pull], tmp_path: Path
+) -> None:
+    nodes = written(the_site(registry, runtime=Runtime.CRIO), stored, tmp_path, ["cri-o", "policy"])
+    pull = podman(nodes, tmp_path)
+    accepted = pull(f"docker.io/team/api@{stored}")
+    assert accepted.returncode == 0, accepted.stderr
+    for other in ("docker.io/team/api:1", f"{registry}/dockerhub/team/api@{stored}"):
+        refused = pull(other)
+        assert refused.returncode != 0, "the same image, but not by a name and digest of the lock"
+        assert "is rejected by policy" in refused.stderr
 
 
 def test_containerd_asks_the_mirror_and_only_the_mirror(
@@ -166,8 +251,12 @@ def test_containerd_asks_the_mirror_and_only_the_mirror(
     ) as daemon:
         try:
             wait_for(address.exists, "containerd")
-            found = fetch(f"docker.io/team/api@{stored}")
-            assert found.returncode == 0, found.stderr
+            for name in (f"docker.io/team/api@{stored}", "docker.io/team/api:1", f"{BLACK_HOLE}/team/api:1"):
+                found = fetch(name)
+                assert found.returncode == 0, found.stderr
+            lacking = fetch(f"{BLACK_HOLE}/team/other:1")
+            assert "not found" in lacking.stderr
+            assert "connection refused" not in lacking.stderr, "the upstream registry is never asked"
             lacking = fetch(f"quay.io/team/api@{stored}")
             assert lacking.returncode != 0
             assert "not found" in lacking.stderr
