@@ -59,6 +59,6 @@ def test_an_identity_is_printed_as_people_name_objects() -> None:
 @pytest.mark.parametrize("name", ["-x", "--post-renderer=x", "a b", "A", "", "a/b", "a\n"])
 def test_a_component_and_its_release_have_names_that_no_program_takes_for_an_option(name: str) -> None:
     content = Descriptor(media_type="application/x", digest=Digest.of(b""), size=0)
-    for names in ({"name": name, "release": "web"}, {"name": "web", "release": name}):
+    for component, release in ((name, "web"), ("web", name)):
         with pytest.raises(ValueError, match="cannot name a component or a release"):
-            Component(kind=ComponentKind.HELM, content=content, namespace="shop", **names)
+            Component(name=component, release=release, kind=ComponentKind.HELM, content=content, namespace="shop")
