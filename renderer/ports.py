@@ -272,7 +272,7 @@ class Registry(Protocol):
 
 
 class Journal(Protocol):
-    """What earlier runs learned about one registry. It saves work and is never believed: everything is asked again.
+    """What earlier runs learned about one registry. It saves requests; nothing is skipped on its word alone.
 
     Thread-safe. What is noted survives a killed process; losing all of it costs time only.
     """
@@ -287,6 +287,14 @@ class Journal(Protocol):
 
     def stored(self, repository: str, digest: Digest) -> None:
         """Note that a repository has a blob; its upload is over."""
+        ...
+
+    def completed(self, repository: str, digest: Digest) -> None:
+        """Note that everything below a manifest was in a repository when an earlier run looked."""
+        ...
+
+    def was_complete(self, repository: str, digest: Digest) -> bool:
+        """Whether an earlier run noted that."""
         ...
 
     def holders(self, digest: Digest) -> tuple[str, ...]:

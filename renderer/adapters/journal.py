@@ -1,8 +1,8 @@
 """The journal of one registry: an append-only file of what earlier runs learned.
 
-Each line is one JSON list: `["stored", repository, digest]` or `["session", repository, digest, session]`. A line is
-written by one call, so that a killed process leaves whole lines and at most one torn one, which is skipped. Two
-processes may write at once. Nothing in it is trusted; see `renderer.ports.Journal`.
+Each line is one JSON list: `["stored", repository, digest]`, `["complete", repository, digest]` or `["session",
+repository, digest, session]`. A line is written by one call, so that a killed process leaves whole lines and at most
+one torn one, which is skipped. Two processes may write at once. How far it is believed: `renderer.ports.Journal`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class FileJournal:
         self._lock = threading.Lock()
         self._sessions: dict[tuple[str, str], str] = {}
         self._stored: dict[str, list[str]] = {}
+        self._complete: set[tuple[str, str]] = set()
         self._read = False
         self._file: int | None = None
 
@@ -61,6 +62,19 @@ class FileJournal:
             self._load()
             if repository not in self._stored.get(str(digest), ()) or (repository, str(digest)) in self._sessions:
                 self._note("stored", repository, str(digest))
+
+    def completed(self, repository: str, digest: Digest) -> None:
+        """Note that everything below a manifest is there."""
+        with self._lock:
+            self._load()
+            if (repository, str(digest)) not in self._complete:
+                self._note("complete", repository, str(digest))
+
+    def was_complete(self, repository: str, digest: Digest) -> bool:
+        """Whether everything below a manifest was there."""
+        with self._lock:
+            self._load()
+            return (repository, str(digest)) in self._complete
 
     def holders(self, digest: Digest) -> tuple[str, ...]:
         """Repositories that had a blob, the latest first."""
@@ -95,6 +109,8 @@ class FileJournal:
                     known.remove(repository)
                 known.append(repository)
                 del known[:-_HOLDERS]
+            case ("complete", repository, digest):
+                self._complete.add((repository, digest))
             case ("session", repository, digest, session):
                 self._sessions[repository, digest] = session
 
@@ -110,6 +126,7 @@ class FileJournal:
     def _compact(self) -> None:
         """Replace the file by what is still true of it."""
         lines = [json.dumps(["stored", name, digest]) for digest, names in self._stored.items() for name in names]
+        lines += [json.dumps(["complete", *key]) for key in sorted(self._complete)]
         lines += [json.dumps(["session", *key, session]) for key, session in self._sessions.items()]
         beside = self._path.with_suffix(f".{os.getpid()}.new")
         with contextlib.suppress(OSError):

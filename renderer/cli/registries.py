@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from renderer.cli.spec import Argument, Options
 from renderer.errors import Finding, UsageError, Where
-from renderer.model.site import SiteRegistry
 
 if TYPE_CHECKING:
     from renderer.adapters.journal import FileJournal
     from renderer.adapters.registry.client import RegistryClient
+    from renderer.model.site import SiteRegistry
     from renderer.ports import Progress
 
 REGISTRY_ARGUMENTS: Final = (

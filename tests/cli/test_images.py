@@ -87,7 +87,8 @@ def test_a_blob_that_the_store_lost_is_named_and_mended(site: Shop, registry: Re
     assert code == 5
     assert f"layer {digest}: nothing" in err
     assert f"layer    {digest[:19]}" in out
-    site.ok("images", "sync", PROFILE)
+    assert f"hint: sitewright images sync {PROFILE} --recheck" in err
+    site.ok("images", "sync", PROFILE, "--recheck")
     site.ok("images", "verify", PROFILE, "--deep")
 
 

@@ -62,9 +62,11 @@ class ImageSite:
         """The journal as a new process finds it."""
         return FileJournal(self.root / "state", "https://registry.site.example")
 
-    def sync(self, registry: Registry, *, retag: bool = False, dry_run: bool = False, jobs: int = 2) -> Outcome:
+    def sync(
+        self, registry: Registry, *, retag: bool = False, dry_run: bool = False, recheck: bool = False, jobs: int = 2
+    ) -> Outcome:
         """`images sync`."""
-        options = SyncOptions(jobs=jobs, retag=retag, dry_run=dry_run)
+        options = SyncOptions(jobs=jobs, retag=retag, dry_run=dry_run, recheck=recheck)
         return sync(self.targets, self.hold, registry, self.journal, Silent(), options)
 
     def verify(self, registry: Registry, *, deep: bool = False) -> Outcome:

@@ -44,6 +44,15 @@ def test_a_finished_blob_has_no_upload(tmp_path: Path) -> None:
     assert journal(tmp_path).session("hub/nginx", ONE) is None
 
 
+def test_the_next_run_knows_what_was_complete(tmp_path: Path) -> None:
+    first = journal(tmp_path)
+    first.completed("hub/nginx", ONE)
+    second = journal(tmp_path)
+    assert second.was_complete("hub/nginx", ONE)
+    assert not second.was_complete("hub/api", ONE)
+    assert not second.was_complete("hub/nginx", TWO)
+
+
 def test_a_torn_line_and_rubbish_are_skipped(tmp_path: Path) -> None:
     first = journal(tmp_path)
     first.stored("hub/nginx", ONE)

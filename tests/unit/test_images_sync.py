@@ -50,11 +50,28 @@ def test_a_second_sync_sends_nothing(site: ImageSite) -> None:
     registry.log.clear()
     outcome = site.sync(registry)
     assert set(states(outcome).values()) == {"present"}
+    assert {entry[0] for entry in registry.log} == {"manifest"}
+    assert len(registry.log) == 3, "one request for each image: its tag"
+    assert outcome.text.startswith("3 images for https://registry.site.example: 0 sent, 3 there already\n")
+
+
+def test_a_recheck_asks_for_everything_and_sends_nothing(site: ImageSite) -> None:
+    registry = MemoryRegistry()
+    site.sync(registry)
+    registry.log.clear()
+    outcome = site.sync(registry, recheck=True)
     assert registry.count("push") == registry.count("put") == registry.count("mount") == 0
     assert outcome.text.splitlines() == [
         "3 images for https://registry.site.example: 0 sent, 3 there already",
         "  0 blobs sent (0 bytes), 0 mounted, 6 there already",
     ]
+
+
+def test_a_registry_that_was_emptied_is_filled_again_whatever_the_journal_says(site: ImageSite) -> None:
+    site.sync(MemoryRegistry())
+    registry = MemoryRegistry()
+    assert set(states(site.sync(registry)).values()) == {"sent"}
+    assert site.verify(registry, deep=True).failed is False
 
 
 def test_a_dry_run_asks_and_sends_nothing(site: ImageSite) -> None:

@@ -72,9 +72,9 @@ def test_a_missing_layer_is_named_with_the_command_that_mends_it(site: ImageSite
     assert finding.code == "image-incomplete"
     assert finding.message == f"`{IMAGES[0]}` is not whole in the site registry: 1 thing missing"
     assert finding.explanation == (f"layer {layer.digest}: nothing",)
-    assert finding.hint == "sitewright images sync demo.yaml"
+    assert finding.hint == "sitewright images sync demo.yaml --recheck"
     assert f"{IMAGES[0]}  layer    sha256:{layer.digest.hex[:12]}  nothing" in outcome.text
-    assert not site.sync(registry).failed, "and it does mend it"
+    assert not site.sync(registry, recheck=True).failed, "and it does mend it"
     assert not site.verify(registry, deep=True).failed
 
 
@@ -95,7 +95,11 @@ def test_a_blob_with_another_content_is_found_by_hashing(site: ImageSite, regist
     layer = site.hold.shipment(site.targets[0]).blobs[1]
     registry.blobs[NGINX][layer.digest] = b"x" * layer.size
     assert not site.verify(registry).failed
-    assert missing(site.verify(registry, deep=True)) == [("layer", str(Digest.of(b"x" * layer.size)))]
+    outcome = site.verify(registry, deep=True)
+    assert missing(outcome) == [("layer", str(Digest.of(b"x" * layer.size)))]
+    assert outcome.findings[0].hint == (
+        "delete the rotten blobs from the registry's storage, then sitewright images sync demo.yaml --recheck"
+    )
 
 
 def test_a_tag_that_stands_for_another_image(site: ImageSite, registry: MemoryRegistry) -> None:

@@ -109,7 +109,8 @@ def _sync(options: Options) -> Outcome:
     from renderer.cli import registries
     from renderer.commands.images.sync import SyncOptions, sync
 
-    how = SyncOptions(jobs=registries.jobs(options), retag=options.flag("retag"), dry_run=options.flag("dry-run"))
+    given = {name.replace("-", "_"): options.flag(name) for name in ("retag", "recheck", "dry-run")}
+    how = SyncOptions(jobs=registries.jobs(options), **given)
     with _subject(options) as (subject, told):
         hold = subject.hold()
         with registries.open_registry(options, subject.site.registry if subject.site else None) as registry:
@@ -180,6 +181,11 @@ IMAGES: Final = Command(
                 _SUBJECT,
                 *REGISTRY_ARGUMENTS,
                 Argument(names=("--retag",), help="move tags that stand for another image", takes="none"),
+                Argument(
+                    names=("--recheck",),
+                    help="ask for every blob, also of images that an earlier run completed",
+                    takes="none",
+                ),
                 Argument(names=("--dry-run",), help="ask the registry, send nothing", takes="none"),
                 *_FOR_BUNDLES,
             ),

@@ -12,7 +12,7 @@ from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererEr
 from renderer.model.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.model.transfer import Delivery, ImageTarget, Shipment, StoredManifest
-from renderer.ports import Registry
+from renderer.ports import Journal, Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,15 @@ class Survey:
     present: int
 
 
-def survey(targets: Sequence[ImageTarget], hold: Hold, registry: Registry, crew: Crew) -> Survey:
-    """Ask `registry` for every manifest, tag and blob of `targets`. What fails is told with its image."""
-    standings = tuple(crew.map(lambda target: _standing(target, hold, registry, crew), targets))
+def survey(
+    targets: Sequence[ImageTarget], hold: Hold, registry: Registry, journal: Journal | None, crew: Crew
+) -> Survey:
+    """Ask `registry` for every manifest, tag and blob of `targets`. What fails is told with its image.
+
+    With a journal, an image that an earlier run saw complete is asked for by its tag only: while the tag stands for
+    it, nobody has deleted it. What a registry loses otherwise, `images verify` finds.
+    """
+    standings = tuple(crew.map(lambda target: _standing(target, hold, registry, journal, crew), targets))
     wanted: defaultdict[Digest, dict[str, None]] = defaultdict(dict)
     known: dict[Digest, tuple[Descriptor, str]] = {}
     for standing in standings:
@@ -89,8 +95,10 @@ def _has(
     return size is not None and size == known[digest][0].size
 
 
-def _standing(target: ImageTarget, hold: Hold, registry: Registry, crew: Crew) -> Standing:
+def _standing(target: ImageTarget, hold: Hold, registry: Registry, journal: Journal | None, crew: Crew) -> Standing:
     try:
+        if journal is not None and _seen_before(target, journal) and crew.attempt(lambda: _stands(target, registry)):
+            return Standing(target=target, shipment=None, tagged=target.digest, manifests=())
         tagged, here = crew.attempt(lambda: _held(target, registry))
         shipment = hold.shipment(target)
     except RemoteError as error:
@@ -106,6 +114,16 @@ def _standing(target: ImageTarget, hold: Hold, registry: Registry, crew: Crew) -
         manifest for manifest in (*shipment.children, shipment.root) if manifest.descriptor.digest not in here
     )
     return Standing(target=target, shipment=shipment, tagged=tagged, manifests=missing)
+
+
+def _seen_before(target: ImageTarget, journal: Journal) -> bool:
+    return all(journal.was_complete(target.repository, digest) for digest in (target.digest, *target.manifests))
+
+
+def _stands(target: ImageTarget, registry: Registry) -> bool:
+    """Whether the tag of an image stands for it; one request."""
+    found = registry.manifest(target.repository, target.tag or str(target.digest))
+    return found is not None and found.digest == target.digest
 
 
 def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[Digest]]:

@@ -21,9 +21,14 @@ from renderer.ports import Journal, Progress, Registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOptions:
-    """How to sync. `retag` moves tags that stand for another digest; `dry_run` only says what would be done."""
+    """How to sync.
+
+    `retag` moves tags that stand for another digest; `dry_run` only says what would be done; `recheck` asks for every
+    blob, also of images that an earlier run saw complete and whose tags still stand for them.
+    """
 
     jobs: int = 4
+    recheck: bool = False
     retag: bool = False
     dry_run: bool = False
 
@@ -42,7 +47,7 @@ def sync(
     outcome is failed. An interrupted run leaves blobs and open uploads that the next run continues with.
     """
     with Crew.of(options.jobs) as crew:
-        seen = survey(targets, hold, registry, crew)
+        seen = survey(targets, hold, registry, None if options.recheck else journal, crew)
         if options.dry_run:
             results, traffic = _foreseen(seen, retag=options.retag), Traffic(present=seen.present)
             return sync_outcome(results, traffic, seen.deliveries, registry.location, dry_run=True)
@@ -142,6 +147,8 @@ class _Run:
         if causes or standing.settled:
             state = ImageState.SENT if moved else ImageState.PRESENT
             self.results[index] = _result(standing, state, causes)
+            if not causes:
+                self._complete(standing)
         else:
             self.images.add(self.crew.submit(self._push, index))
 
@@ -151,7 +158,16 @@ class _Run:
             causes = self.crew.attempt(lambda: push_manifests(standing, self.registry, retag=self.retag))
         except RendererError as error:
             causes = error.findings
+        if not causes:
+            self._complete(standing)
         return index, _result(standing, ImageState.SENT, causes)
+
+    def _complete(self, standing: Standing) -> None:
+        """Remember an image whose every blob and manifest was seen: the next run asks for its tag only."""
+        if standing.shipment is not None:
+            target = standing.target
+            for digest in (target.digest, *target.manifests):
+                self.courier.journal.completed(target.repository, digest)
 
 
 def _places(standing: Standing) -> set[Place]:

@@ -74,7 +74,7 @@ def verify_outcome(verified: Verified, mend: str) -> Outcome:
             for one in broken
             for lack in one.lacks[:_ROWS]
         ]
-        lines += ["", *table(("image", "missing", "digest", "found"), rows), "", f"  mend it: {mend}"]
+        lines += ["", *table(("image", "missing", "digest", "found"), rows), "", f"  mend it: {mend} --recheck"]
     document: Json = {
         "registry": verified.location,
         "complete": verified.complete,
@@ -200,14 +200,17 @@ class _Look:
 
 
 def _finding(one: Inspection, mend: str) -> Finding:
+    rotten = any(lack.what in {"config", "layer"} and lack.got.startswith("sha") for lack in one.lacks)
     only_tag = all(lack.what.startswith("tag ") and lack.got != "no such tag" for lack in one.lacks)
+    # a registry keeps the content that it has under a digest, wrong as it is, when the right one is sent
+    first = "delete the rotten blobs from the registry's storage, then " if rotten else ""
     return Finding(
         code="image-incomplete",
         message=f"`{one.target.reference}` is not whole in the site registry: {count(len(one.lacks), 'thing')} missing",
         where=Where(subject=f"image {one.target.reference}"),
         expected=f"`{one.target.repository}` with {one.target.digest}",
         explanation=tuple(f"{lack.what} {lack.digest}: {lack.got}" for lack in one.lacks[:_ROWS]),
-        hint=f"{mend} --retag" if only_tag else mend,
+        hint=f"{first}{mend} {'--retag' if only_tag else '--recheck'}",
     )
 
 
