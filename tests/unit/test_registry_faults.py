@@ -373,6 +373,17 @@ def test_a_registry_that_is_never_content_with_its_tokens(server: Simulator, clo
     assert len(server.lines("GET /v2")) == 3
 
 
+def test_a_known_user_without_the_right_is_denied(server: Simulator, clock: Clock) -> None:
+    server.bearer, server.user = True, (USER.username, USER.password)
+    body = errors("UNAUTHORIZED", "unauthorized to access repository: library/a, action: push")
+    challenge = {"WWW-Authenticate": f'Bearer realm="{server.url}/token",service="harbor-registry"'}
+    server.faults = [Fault("PUT", 401, challenge, body) for _ in range(10)]
+    with connect(server, clock, USER) as client:
+        finding = the_finding(lambda: client.push_manifest("library/a", "v1", b"{}", IMAGE_MANIFEST))
+    assert finding.code == "registry-denied"
+    assert finding.expected == "access to `repository:library/a:pull,push`"
+
+
 def test_an_identity_token_is_traded_in(server: Simulator, clock: Clock) -> None:
     server.bearer = True
     server.faults = [Fault("POST /token", 200, body=b'{"access_token": "token-x", "expires_in": 100}')]

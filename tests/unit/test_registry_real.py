@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import select
+import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import pytest
 
@@ -170,6 +173,27 @@ def test_an_interrupted_process_goes_on_with_its_session(running: RealRegistry) 
         # an end that was reached already, and a session that nobody knows, start over
         for old in (session, f"{running.url}/v2/blobs/long/blobs/uploads/unknown", "http://other.example/v2/x", "::"):
             second.push_blob("blobs/long", descriptor, opening(content), session=old)
+
+
+class Killed(io.BytesIO):
+    """Content whose reader is killed in the middle of a chunk."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() >= 3 * CHUNK:
+            raise KeyboardInterrupt
+        return super().read(min(size or 0, CHUNK // 4))
+
+
+def test_a_process_killed_within_a_chunk(running: RealRegistry) -> None:
+    content, descriptor = random_blob(2 * CHUNK * 4)
+    told: list[str] = []
+    with open_real(running, chunk=2 * CHUNK) as first, pytest.raises(KeyboardInterrupt):
+        first.push_blob("blobs/half", descriptor, lambda: Killed(content), on_progress=lambda s, _: told.append(s))
+    assert len(told) == 1
+    with open_real(running, chunk=2 * CHUNK) as second:
+        # this registry gives up an upload that broke off within a chunk: it starts over
+        second.push_blob("blobs/half", descriptor, opening(content), session=told[0])
+        assert second.has_blob("blobs/half", descriptor.digest) == len(content)
 
 
 def test_a_session_that_holds_something_else_is_not_trusted(client: RegistryClient) -> None:
@@ -356,6 +380,49 @@ def test_nobody_is_told_to_say_who_they_are(guarded: RealRegistry, papers: Paper
     with open_real(guarded, ca=papers.ca) as client, pytest.raises(RemoteError) as raised:
         client.manifest("a/b", "v1")
     assert raised.value.findings[0].code == "registry-unauthorized"
+
+
+# --- proxies ---
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """A proxy that knows CONNECT, and writes down what it was asked."""
+
+    asked: ClassVar[list[bytes]] = []
+
+    def handle(self) -> None:
+        head = []
+        while (line := self.rfile.readline()).strip():
+            head.append(line.strip())
+        Tunnel.asked += head
+        host, _, port = head[0].split()[1].decode().rpartition(":")
+        with socket.create_connection((host, int(port)), 5) as far:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            ends = {self.connection: far, far: self.connection}
+            while True:
+                for end in select.select(list(ends), [], [], 5)[0]:
+                    if not (piece := end.recv(65536)):
+                        return
+                    ends[end].sendall(piece)
+
+
+def test_a_proxy_that_was_asked_for_is_a_tunnel(guarded: RealRegistry, papers: Papers) -> None:
+    content, descriptor = random_blob(3 * CHUNK)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel) as server:
+        server.daemon_threads = True
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        try:
+            proxy = f"http://me:p%40ss@127.0.0.1:{server.server_address[1]}"
+            with open_real(guarded, ca=papers.ca, credentials=lambda _: USER, proxy=proxy) as client:
+                client.push_blob("a/proxied", descriptor, opening(content))
+                assert client.has_blob("a/proxied", descriptor.digest) == len(content)
+        finally:
+            server.shutdown()
+            serving.join()
+    assert Tunnel.asked[0].startswith(b"CONNECT 127.0.0.1:")
+    assert b"Proxy-Authorization: Basic bWU6cEBzcw==" in Tunnel.asked
+    assert not any(line.startswith(b"Authorization") for line in Tunnel.asked)
 
 
 # --- addresses ---

@@ -6,7 +6,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -140,24 +140,26 @@ class Transport:
             if origin != self.home:
                 raise self.faults.malformed(f"the registry sends us to `{origin}`", request.subject)
             return self._exchange(request, origin, url, request.headers)
+        refusal = Refusal(status=401, body=b"")
+        sent = None
         for _ in range(3):
             headers = dict(request.headers)
-            sent = None
-            if origin == self.home:
-                sent = self.authentication.header(request.repository, request.scopes)
-                if sent is not None:
-                    headers["Authorization"] = sent
+            sent = self.authentication.header(request.repository, request.scopes) if origin == self.home else None
+            if sent is not None:
+                headers["Authorization"] = sent
             answer = self._exchange(request, origin, url, headers)
             if answer.status != 401 or origin != self.home:
                 return answer
             challenges = [str(value) for value in answer.headers.get_all("WWW-Authenticate", [])]
-            refusal = self._refusal(answer, request)
-            known = self.authentication.challenged(challenges, request.repository, request.scopes, sent)
-            if not known:
-                raise refusal
+            refusal = self._words(answer)
+            if not self.authentication.challenged(challenges, request.repository, request.scopes, sent):
+                break
             if isinstance(request.body, Content):  # it has been read: who sends it must begin again
-                raise PassingError(refusal if isinstance(refusal, RemoteError) else refusal.error, 0.0)
-        raise refusal
+                raise PassingError(self.faults.refused(refusal, request.subject, request.scopes), 0.0)
+        if sent is not None and sent.startswith("Bearer ") and self.authentication.basic(request.repository):
+            # The token service knew who we are: what is missing is the right, and Harbor says 401 for that, too.
+            refusal = replace(refusal, status=403)
+        raise self.faults.refused(refusal, request.subject, request.scopes)
 
     def _exchange(self, request: Request, origin: Origin, url: str, headers: Mapping[str, str]) -> Answer:
         parts = urlsplit(url)
@@ -179,16 +181,21 @@ class Transport:
         return found if tls or unknown_name else PassingError(found)
 
     def _refusal(self, answer: Answer, request: Request) -> RemoteError | PassingError:
-        """Read the beginning of an error's text, and tell what it means."""
+        """What an answer with an error status means."""
+        error = self.faults.refused(self._words(answer), request.subject, request.scopes)
+        final = error.findings[0].code in {"registry-quota", "tag-immutable"}
+        return PassingError(error, retry_after(answer.headers)) if answer.status in _PASSING and not final else error
+
+    @staticmethod
+    def _words(answer: Answer) -> Refusal:
+        """The beginning of an error's text; the connection is given back."""
         with answer:
             try:
                 body = answer.some(ERROR_LIMIT)
             except (OSError, http.client.HTTPException):
                 body = b""
             answer.drain(ERROR_LIMIT)
-        error = self.faults.refused(Refusal(status=answer.status, body=body), request.subject, request.scopes)
-        final = error.findings[0].code in {"registry-quota", "tag-immutable"}
-        return PassingError(error, retry_after(answer.headers)) if answer.status in _PASSING and not final else error
+        return Refusal(status=answer.status, body=body)
 
     def _ask_for_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """A request to a token service: no challenges, no redirects, tried again like any other."""
