@@ -218,13 +218,13 @@ def errors(code: str, message: str) -> bytes:
 @pytest.mark.parametrize(
     ("status", "body", "code", "words"),
     [
-        (403, errors("DENIED", "requested access is denied"), "registry-denied", "--create-projects"),
+        (403, errors("DENIED", "requested access is denied"), "registry-denied", "the project `library`"),
         (403, errors("DENIED", "... will exceed the configured upper limit of 1 GiB."), "registry-quota", "quota"),
         (412, errors("", "Quota exceeded when processing the request"), "registry-quota", "quota"),
         (507, b"", "registry-quota", "free space"),
         (500, errors("UNKNOWN", "write /var/lib: no space left on device"), "registry-quota", "free space"),
         (413, b"<html>413 Request Entity Too Large</html>", "registry-refused", "client_max_body_size"),
-        (404, errors("NAME_UNKNOWN", "repository name not known"), "registry-not-found", "--create-projects"),
+        (404, errors("NAME_UNKNOWN", "repository name not known"), "registry-not-found", "/api/v2.0/projects"),
         (405, errors("UNSUPPORTED", "read only"), "registry-refused", ""),
     ],
 )
@@ -255,6 +255,9 @@ def test_a_project_that_is_missing(server: Simulator, clock: Clock) -> None:
         finding = the_finding(lambda: client.push_blob("ghcr/a", descriptor, content))
     assert finding.code == "registry-not-found"
     assert finding.explanation == ("the registry says: NOT_FOUND: project ghcr not found",)
+    assert finding.expected == "a project `ghcr`"
+    curl = f'curl -u USER {server.url}/api/v2.0/projects --json \'{{"project_name":"ghcr"}}\''
+    assert finding.hint == f"make the project in Harbor's web page, or: {curl}"
 
 
 def test_an_immutable_tag_is_success_when_it_holds_the_same(server: Simulator, clock: Clock) -> None:
@@ -510,3 +513,11 @@ def test_a_registry_that_is_no_harbor(server: Simulator, clock: Clock) -> None:
         server.faults = [fault]
         with connect(server, clock) as client:
             assert not client.harbor.is_harbor()
+
+
+def test_making_a_project_where_there_are_none(server: Simulator, clock: Clock) -> None:
+    server.faults = [Fault("POST", 404)]
+    with connect(server, clock) as client:
+        finding = the_finding(lambda: client.harbor.create("ghcr", public=False))
+    assert (finding.code, finding.expected) == ("registry-not-found", "Harbor's API")
+    assert (finding.hint or "").startswith("is this Harbor?")

@@ -144,16 +144,22 @@ class Faults:
         return self._error(
             "registry-denied", f"this user may not do that on `{self.host}`", subject,
             expected=_asked(asked), got=got, explanation=said,
-            hint="let the user push to the project (Harbor: role Developer or higher); "
-            "when the project does not exist: sitewright images sync --create-projects",
+            hint=f"let the user push to the project `{self._project(subject)}` (Harbor: role Developer or higher); "
+            "some registries say the same when the project does not exist",
         )  # fmt: skip
 
     def _not_found(self, subject: str, got: str, said: tuple[str, ...], asked: tuple[str, ...]) -> RemoteError:  # noqa: ARG002 - one shape for all
+        project = self._project(subject)
         return self._error(
             "registry-not-found", "the registry knows no such repository or project", subject, got=got,
-            explanation=said, expected="a project that exists",
-            hint="sitewright images sync --create-projects, or create the project in Harbor's web page",
+            explanation=said, expected=f"a project `{project}`",
+            hint="make the project in Harbor's web page, or: "
+            f"curl -u USER {self.location}/api/v2.0/projects --json '{{\"project_name\":\"{project}\"}}'",
         )  # fmt: skip
+
+    def _project(self, subject: str) -> str:
+        """The first part of the repository that `subject` (`host/project/path@digest`) names."""
+        return subject.removeprefix(f"{self.host}/").partition("/")[0]
 
     def _too_large(self, subject: str, got: str, said: tuple[str, ...], asked: tuple[str, ...]) -> RemoteError:  # noqa: ARG002
         return self._error(

@@ -106,4 +106,5 @@ def _as_projects(finding: Finding) -> Finding:
         "registry-denied": "a Harbor administrator, or a robot account with the permission to create projects, can",
         "registry-not-found": "is this Harbor? Other registries need no projects, or make them by themselves",
     }
-    return replace(finding, hint=hints.get(finding.code, finding.hint))
+    expected = "Harbor's API" if finding.code == "registry-not-found" else finding.expected
+    return replace(finding, hint=hints.get(finding.code, finding.hint), expected=expected)
