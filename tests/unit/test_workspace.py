@@ -80,3 +80,26 @@ def test_two_profiles_cannot_be_rendered_into_one_directory(
     assert "error[duplicate-site]" in err
     assert "--> profiles/copy.yaml" in err
     assert not (tmp_path / "out/sites").exists()
+
+
+def test_what_is_found_alike_on_many_sites_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    chart = tmp_path / "profiles/demo/charts/web/templates/web.yaml"
+    chart.write_text(chart.read_text().replace("      containers:", "      hostNetwork: true\n      containers:"))
+    assert main(["bundle", "build", "profiles/demo/bundle.yaml", "-o", "build/demo/other"]) == 0
+    for who in ("vendor", "office"):
+        assert main(["bundle", "sign", "build/demo/other", "--key", f"build/demo/keys/{who}.key"]) == 0
+    text = (tmp_path / "profiles/demo.yaml").read_text().replace("build/demo/bundle", "build/demo/other")
+    profiles = []
+    for number in range(5):
+        profiles.append(f"profiles/site-{number}.yaml")
+        Path(profiles[-1]).write_text(text.replace("name: demo\n", f"name: site-{number}\n"))
+    assert main(["lock", *profiles]) == 0
+    capsys.readouterr()
+    assert main(["render", *profiles, "--out", "out"]) == 0
+    err = capsys.readouterr().err
+    assert err.count("warning[privileged-container]") == 1
+    assert "   on site-0, site-1, site-2 and 2 more\n" in err

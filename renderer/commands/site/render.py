@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.commands.site.lock import drift_of
@@ -49,7 +49,7 @@ def render_sites(workspace: Workspace, profiles: Sequence[str], store: TreeStore
     rendered = [_one(loader, profile, store) for profile in profiles]
     _check_roots(loader, rendered)
     if any(one.judgement.failing(one.site.checks) for one in rendered):
-        raise CheckFailedError(*(finding for one in rendered for finding in one.judgement.findings))
+        raise CheckFailedError(*_findings(rendered))
     return tuple(rendered)
 
 
@@ -70,7 +70,7 @@ def render_and_publish(workspace: Workspace, profiles: Sequence[str], *, store: 
     return Outcome(
         text="\n".join(lines),
         document={"sites": sites, "location": store.location, "commit": published.revision},
-        findings=tuple(finding for one in rendered for finding in one.judgement.findings),
+        findings=_findings(rendered),
     )
 
 
@@ -97,6 +97,26 @@ def _one(loader: Loader, profile: str, store: TreeStore) -> RenderedSite:
         previous=previous,
         judgement=judge((*drifted, *findings), site.checks, profile=profile, today=today),
     )
+
+
+def _findings(rendered: Sequence[RenderedSite]) -> tuple[Finding, ...]:
+    """The findings of all sites; what is found alike on several sites is said once, with their names."""
+    if len(rendered) == 1:
+        return rendered[0].judgement.findings
+    sites: dict[Finding, list[str]] = {}
+    for one in rendered:
+        for finding in one.judgement.findings:
+            sites.setdefault(finding, []).append(one.site.name)
+    order = list(Severity)
+    return tuple(
+        replace(finding, explanation=(*finding.explanation, f"on {_some(names)}"))
+        for finding, names in sorted(sites.items(), key=lambda item: order.index(item[0].severity))
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    """`a, b, c and 57 more`."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _check_roots(loader: Loader, rendered: Sequence[RenderedSite]) -> None:
@@ -126,9 +146,7 @@ def _said(one: RenderedSite) -> str:
 
 def _message(changed: Sequence[RenderedSite]) -> str:
     """The commit message: which sites, which versions, which locks; nothing that depends on the moment."""
-    names = [one.site.name for one in changed]
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    lines = [f"Render {shown}", ""]
+    lines = [f"Render {_some([one.site.name for one in changed])}", ""]
     for one in changed:
         versions = ", ".join(f"{entry.name} {entry.version}" for entry in one.lock.extensions)
         lines.append(f"site {one.site.name}: {one.changed} files ({versions})")
