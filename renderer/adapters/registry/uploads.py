@@ -1,8 +1,8 @@
 """Uploading one blob (distribution-spec v1.1, "Pushing blobs"): at once when small, in chunks when large.
 
 A chunk that broke off is taken up where the registry says it stands (`Range` of the upload's status). Registries
-built on distribution refuse to go on after half a chunk; then the upload starts over, which the specification leaves
-to them. What was sent in whole chunks survives a killed process.
+built on distribution refuse to go on after half a chunk (the state in their address does not fit what they hold); then
+the upload starts over. Who stops between two chunks, by raising from `on_progress`, can go on everywhere.
 """
 
 from __future__ import annotations
