@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -74,7 +74,26 @@ class Question:
         """All versions of an extension that are offered or assumed, newest first."""
         offers = [offer.extension for offer in self.catalog.offers.get(name, ())]
         offers += [extension for extension in self.assumed if extension.name == name]
+        if self.role is ClusterRole.MEMBER:
+            offers = [self._on_member(extension) for extension in offers]
         return tuple(sorted(offers, key=lambda extension: extension.version, reverse=True))
+
+    def _on_member(self, extension: Extension) -> Extension:
+        """The extension as a member cluster takes it.
+
+        KubeSphere installs the host part of a Multicluster extension on the host cluster, and what that part requires
+        is there: a requirement of an extension that no member can run restricts nothing here.
+        """
+
+        def met_by_host(requirement: Requirement) -> bool:
+            offers = (
+                self.catalog.offers.get(requirement.name, ()) if requirement.kind is RequirementKind.EXTENSION else ()
+            )
+            fitting = [offer.extension for offer in offers if meets(offer.extension, requirement)]
+            return bool(fitting) and all(one.cluster_role is ClusterRole.HOST for one in fitting)
+
+        requires = tuple(replace(one, optional=one.optional or met_by_host(one)) for one in extension.requires)
+        return extension if requires == extension.requires else replace(extension, requires=requires)
 
     def names(self) -> tuple[str, ...]:
         """The names of all extensions that are offered or assumed, sorted."""

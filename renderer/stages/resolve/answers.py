@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from renderer.model.extension import RequirementKind
+from renderer.model.extension import ClusterRole, RequirementKind
 from renderer.model.resolution import (
     PROFILE,
     Candidate,
@@ -127,6 +127,8 @@ def _resolution(question: Question, offers: Offers, chosen: Mapping[str, int]) -
             if not targets:
                 offered = requirement.kind is RequirementKind.EXTENSION and offers.shelf(requirement.name).versions
                 why = "it is not enabled" if offered else "no bundle offers it"
+                if offered and offers.question.role is ClusterRole.MEMBER and not offers.shelf(requirement.name).usable:
+                    why = "only the host cluster runs it"
                 skipped.append(Skipped(name, requirement, why))
     ordered = sorted(links, key=lambda link: (link.source != PROFILE, link.source, link.target, str(link.requirement)))
     return Resolution(extensions=tuple(extensions.values()), links=tuple(ordered), skipped=tuple(skipped))
