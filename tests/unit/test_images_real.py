@@ -1,0 +1,122 @@
+"""`images sync` in processes of its own against docker-registry: killed again and again, and within its memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulators.images import IMAGES, ImageSite
+from tests.unit.registry_fixture import RealRegistry, real_registry
+from tests.unit.test_images_sync import grow_layer
+
+PROGRAM = shutil.which("docker-registry")
+ROOT = Path(__file__).resolve().parents[2]
+TRUST = """\
+apiVersion: sitewright.dev/v1
+kind: TrustPolicy
+metadata: {name: test}
+spec:
+  keys: [{name: vendor, publicKeyFile: keys/vendor.pub}]
+  rules: [{bundles: "*", require: {threshold: 1, of: [vendor]}}]
+"""
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs the Debian package docker-registry")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RealRegistry]:
+    with real_registry(Path(str(PROGRAM)), tmp_path / "registry") as running:
+        yield running
+
+
+def started(site: ImageSite, registry: RealRegistry) -> subprocess.Popen[bytes]:
+    """A sync of the bundle in a process of its own."""
+    words = ["images", "sync", "bundle", "--trust", "trust.yaml", "--registry", registry.url, "--quiet"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(site.root / "state")}
+    return subprocess.Popen([sys.executable, "-m", "renderer", *words], cwd=site.root, env=environment)
+
+
+def finished(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Exit code and peak memory in MiB."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, used.ru_maxrss // 1024
+
+
+def stored(registry: RealRegistry) -> int:
+    """Bytes in the store of a registry, uploads under way included."""
+    total = 0
+    for file in (registry.directory / "store").rglob("data"):
+        with contextlib.suppress(OSError):
+            total += file.stat().st_size
+    return total
+
+
+def verified(site: ImageSite, registry: RealRegistry) -> bool:
+    """Whether every blob in the registry has its digest."""
+    from renderer.adapters.registry.opening import open_registry
+    from renderer.commands.images.plan import targets_of_bundle
+    from renderer.commands.images.verify import verify
+
+    targets = targets_of_bundle(site.verified.bundle, {})
+    with open_registry(registry.url, environ={}, insecure=True) as opened:
+        return verify(targets, opened, deep=True).complete
+
+
+def test_a_sync_that_is_killed_again_and_again_ends_well(tmp_path: Path, registry: RealRegistry) -> None:
+    size = 96 * 2**20
+    site = large_site(tmp_path, size)
+    killed = 0
+    for part in range(1, 6):
+        process = started(site, registry)
+        while process.poll() is None and stored(registry) < part * size // 6:
+            time.sleep(0.002)
+        if process.poll() is None:
+            process.kill()
+            killed += 1
+        process.wait()
+    assert killed >= 3
+    assert finished(started(site, registry))[0] == 0
+    assert verified(site, registry)
+
+
+def test_an_interrupt_ends_with_130_and_the_next_run_continues(tmp_path: Path, registry: RealRegistry) -> None:
+    site = large_site(tmp_path, 200 * 2**20)
+    process = started(site, registry)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert finished(started(site, registry))[0] == 0
+    assert verified(site, registry)
+
+
+def test_memory_does_not_grow_with_the_size_of_layers(tmp_path: Path, registry: RealRegistry) -> None:
+    site = large_site(tmp_path, 200 * 2**20)
+    code, memory = finished(started(site, registry))
+    assert code == 0
+    assert memory <= 150
+
+
+def test_a_part_of_an_index_is_refused_by_this_registry(tmp_path: Path, registry: RealRegistry) -> None:
+    site = ImageSite(tmp_path, IMAGES[:1], upstream=("linux/amd64", "linux/arm64"))
+    (tmp_path / "trust.yaml").write_text(TRUST)
+    process = started(site, registry)
+    assert process.wait() == 5
+
+
+def large_site(root: Path, size: int) -> ImageSite:
+    """One bundle whose images share a layer of `size` bytes."""
+    site = ImageSite(root)
+    grow_layer(root / "images", size)
+    site.bundle()
+    (root / "trust.yaml").write_text(TRUST)
+    return site
