@@ -126,8 +126,7 @@ def operator_images(composed: Composed) -> Iterator[Finding]:
     for manifest in _manifests(composed):
         pod = pod_of(manifest)
         for path, container in pod.containers() if pod else ():
-            names = [entry.get("name") for _, entry in mappings(container, "env")]
-            found = [name for name in names if isinstance(name, str) and is_image_variable(name)]
+            found = list(_told(container, composed.mirrors.host))
             if found:
                 places.append(f"{manifest.id}, {path}: {', '.join(found[:2])}{' …' if len(found) > 2 else ''}")
     if places:
@@ -140,6 +139,15 @@ def operator_images(composed: Composed) -> Iterator[Finding]:
             explanation=_some(places),
             hint="use `images: mirror` if one of them replaces its Pods for ever or refuses its own image",
         )
+
+
+def _told(container: Body, host: str) -> Iterator[str]:
+    """The variables of a container whose value is an image in the site registry."""
+    for _, entry in mappings(container, "env"):
+        name, value = entry.get("name"), entry.get("value")
+        named = isinstance(name, str) and is_image_variable(name)
+        if named and isinstance(value, str) and value.startswith(f"{host}/"):
+            yield str(name)
 
 
 def _manifests(composed: Composed) -> Iterator[Manifest]:

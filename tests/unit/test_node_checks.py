@@ -117,7 +117,9 @@ def test_other_names_have_what_they_need(image: str) -> None:
 
 def test_operators_that_are_told_images_are_listed_where_images_are_rewritten() -> None:
     names = ("RELATED_IMAGE_A", "RELATED_IMAGE_B", "AGENT_IMAGE", "PORT")
-    containers = [{"name": "main", "image": "x:1", "env": [{"name": name, "value": "x"} for name in names]}]
+    env = [{"name": name, "value": f"{OURS}/team/{name.lower()}:1"} for name in names]
+    switch = {"name": "ALLOW_AD_HOC_IMAGE", "value": "false"}
+    containers = [{"name": "main", "image": "x:1", "env": [switch, *env]}]
     operators = [a_deployment(f"operator-{number}", containers=containers) for number in range(7)]
     site = a_site(registry={"images": ImagesMode.REWRITE})
     (finding,) = found("operator-images", *operators, a_deployment("web"), site=site)
