@@ -6,6 +6,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -19,7 +20,7 @@ from renderer.model.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import Projects
 from tests.simulators.registry_server import Fault, Simulator, registry_server
-from tests.unit.registry_fixture import Clock, free_port
+from tests.unit.registry_fixture import Clock, free_port, make_papers
 
 CHUNK = 64 * 1024
 USER = Credentials("robot", "hunter2")
@@ -437,6 +438,28 @@ def test_a_location_that_is_none(server: Simulator, clock: Clock, location: str)
     server.faults = [Fault("GET", 302, {"Location": location})]
     with connect(server, clock) as client:
         assert the_finding(lambda: client.manifest("library/a", "v1")).code == "registry-refused"
+
+
+def test_where_a_registry_with_tls_may_send_us(clock: Clock) -> None:
+    with open_registry("https://harbor.example:5443", environ={}, patience=clock.patience()) as client:
+        transport, base = client._transport, "https://harbor.example:5443/v2/a/blobs/uploads/"
+        ours = "https://harbor.example:5443/v2/a/blobs/uploads/1?x=2"
+        assert transport.absolute(base, "/v2/a/blobs/uploads/1?x=2", "s") == ours
+        assert transport.absolute(base, ours, "s") == ours
+        # behind a proxy that ends TLS a registry takes itself for one without
+        assert transport.absolute(base, "http://harbor.example/v2/a/blobs/uploads/1?x=2", "s") == ours
+        assert transport.absolute(base, "https://store.example/x", "s") == "https://store.example/x"
+        finding = the_finding(lambda: transport.absolute(base, "http://store.example/x", "s"))
+    assert finding.message == "the registry sends us to `http://store.example`, where nothing is encrypted"
+
+
+def test_the_client_certificate_is_for_the_registry_alone(tmp_path: Path, clock: Clock) -> None:
+    papers = make_papers(tmp_path)
+    with open_registry(
+        "https://harbor.example", environ={}, ca=papers.ca, client_certificate=papers.client, patience=clock.patience()
+    ) as client:
+        connections = client._transport.connections
+        assert connections._tls is not connections._other_tls
 
 
 def test_a_proxy_is_used_when_it_was_asked_for(clock: Clock) -> None:
