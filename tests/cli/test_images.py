@@ -133,6 +133,13 @@ def test_a_registry_that_is_not_there(site: Shop, registry: RealRegistry) -> Non
     assert "it stops:\n   `docker.io/example/queue:2.0.1`\n   `docker.io/example/web:1.2.0`\n" in err
 
 
+def test_only_harbor_has_projects_to_create(site: Shop) -> None:
+    code, out, err = site.run("images", "sync", PROFILE, "--create-projects")
+    assert code == 0
+    assert "2 sent" in out
+    assert "note[no-projects]: the registry is not Harbor: it has no projects to create" in err
+
+
 def test_images_that_are_only_declared_are_named(shop: Shop, registry: RealRegistry) -> None:
     code, _, err = shop.run("images", "sync", PROFILE, "--registry", registry.url)
     assert code == 5

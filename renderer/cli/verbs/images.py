@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -107,6 +107,7 @@ def _usage(message: str, hint: str) -> Finding:
 
 def _sync(options: Options) -> Outcome:
     from renderer.cli import registries
+    from renderer.commands.images.projects import create_projects
     from renderer.commands.images.sync import SyncOptions, sync
 
     given = {name.replace("-", "_"): options.flag(name) for name in ("retag", "recheck", "dry-run")}
@@ -114,8 +115,14 @@ def _sync(options: Options) -> Outcome:
     with _subject(options) as (subject, told):
         hold = subject.hold()
         with registries.open_registry(options, subject.site.registry if subject.site else None) as registry:
+            notes: tuple[Finding, ...] = ()
+            if options.flag("create-projects"):
+                # nodes of a site that names no credentials pull as nobody
+                public = subject.site is not None and subject.site.registry.credentials is None
+                notes = create_projects(subject.targets, registry.harbor, public=public)
             journal = registries.journal(registry.location)
-            return told(sync(subject.targets, hold, registry, journal, registries.progress(options), how))
+            outcome = sync(subject.targets, hold, registry, journal, registries.progress(options), how)
+            return told(replace(outcome, findings=(*notes, *outcome.findings)))
 
 
 def _verify(options: Options) -> Outcome:
@@ -180,6 +187,11 @@ IMAGES: Final = Command(
             arguments=(
                 _SUBJECT,
                 *REGISTRY_ARGUMENTS,
+                Argument(
+                    names=("--create-projects",),
+                    help="create missing projects (Harbor); public when the profile names no credentials",
+                    takes="none",
+                ),
                 Argument(names=("--retag",), help="move tags that stand for another image", takes="none"),
                 Argument(
                     names=("--recheck",),
