@@ -7,7 +7,7 @@ from typing import Final
 
 from renderer.model.fields import Json
 from renderer.model.mirror import MirrorPlan
-from renderer.model.site import Distribution, Fallback, Site
+from renderer.model.site import Distribution, Fallback, ImagesMode, Site
 from renderer.model.tree import FileTree
 from renderer.stages.mirrors.containerd import containerd_files
 from renderer.stages.mirrors.crio import crio_files
@@ -88,6 +88,7 @@ def _values(plan: MirrorPlan, site: Site) -> dict[str, Json]:
         },
         "mirrors": [{"source": mirror.source, "project": mirror.project} for mirror in plan.mirrors],
         "strict": plan.fallback is Fallback.NEVER,
+        "rewrite": site.registry.images is ImagesMode.REWRITE,
         "credentials": {"name": credentials.name, "namespace": credentials.namespace} if credentials else None,
         "examples": examples[:_EXAMPLES],
         "ca": plan.ca is not None,
