@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,15 @@ from tests.cli.site_fixture import FILES, Shop, edit, write
 from tests.realworld.stand_ins import write_layout
 from tests.unit.registry_fixture import RealRegistry, real_registry
 
-PROGRAM = shutil.which("docker-registry")
 PROFILE = "profiles/shop.yaml"
 NAMES = ("docker.io/example/queue:2.0.1", "docker.io/example/web:1.2.0")
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs the Debian package docker-registry")
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[RealRegistry]:
-    with real_registry(Path(str(PROGRAM)), tmp_path / "registry") as running:
+def registry(tmp_path: Path, real: Callable[[str], Path]) -> Iterator[RealRegistry]:
+    with real_registry(real("docker-registry"), tmp_path / "registry") as running:
         yield running
 
 

@@ -472,11 +472,10 @@ def test_a_repository_that_git_refuses_says_what_git_says(work: Path) -> None:
 # --- signed commits ---------------------------------------------------------------------------------------------
 
 
-def test_a_commit_is_signed_when_git_is_configured_so(work: Path, tmp_path: Path) -> None:
-    if shutil.which("ssh-keygen") is None:
-        pytest.skip("ssh-keygen is not installed")
+@pytest.mark.real
+def test_a_commit_is_signed_when_git_is_configured_so(work: Path, tmp_path: Path, real: Callable[[str], Path]) -> None:
     key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    subprocess.run([str(real("ssh-keygen")), "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     (tmp_path / "signers").write_text(f"owner@site.example {key.with_suffix('.pub').read_text()}")
     for name, value in {
         "gpg.format": "ssh",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from tests.simulators.images import IMAGES, ImageSite
 from tests.unit.registry_fixture import RealRegistry, real_registry
 from tests.unit.test_images_sync import grow_layer
 
-PROGRAM = shutil.which("docker-registry")
 ROOT = Path(__file__).resolve().parents[2]
 TRUST = """\
 apiVersion: sitewright.dev/v1
@@ -29,12 +27,12 @@ spec:
   rules: [{bundles: "*", require: {threshold: 1, of: [vendor]}}]
 """
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs the Debian package docker-registry")
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[RealRegistry]:
-    with real_registry(Path(str(PROGRAM)), tmp_path / "registry") as running:
+def registry(tmp_path: Path, real: Callable[[str], Path]) -> Iterator[RealRegistry]:
+    with real_registry(real("docker-registry"), tmp_path / "registry") as running:
         yield running
 
 
@@ -46,10 +44,18 @@ def started(site: ImageSite, registry: RealRegistry) -> subprocess.Popen[bytes]:
 
 
 def finished(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """Exit code and peak memory in MiB."""
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, used.ru_maxrss // 1024
+    """Exit code and peak memory in MiB.
+
+    The kernel's own account of a finished child (`ru_maxrss`) holds the memory of the test process that began it, too;
+    `VmHWM` begins anew with the program.
+    """
+    peak = 0
+    while process.poll() is None:
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            peak = max([peak, *(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))])
+        time.sleep(0.01)
+    return process.returncode, peak
 
 
 def stored(registry: RealRegistry) -> int:
@@ -93,7 +99,8 @@ def test_a_sync_that_is_killed_again_and_again_ends_well(tmp_path: Path, registr
 def test_an_interrupt_ends_with_130_and_the_next_run_continues(tmp_path: Path, registry: RealRegistry) -> None:
     site = large_site(tmp_path, 200 * 2**20)
     process = started(site, registry)
-    time.sleep(0.5)
+    while process.poll() is None and stored(registry) < 20 * 2**20:
+        time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 130
     assert finished(started(site, registry))[0] == 0
@@ -104,7 +111,7 @@ def test_memory_does_not_grow_with_the_size_of_layers(tmp_path: Path, registry: 
     site = large_site(tmp_path, 200 * 2**20)
     code, memory = finished(started(site, registry))
     assert code == 0
-    assert memory <= 150
+    assert 20 < memory <= 150
 
 
 def test_a_part_of_an_index_is_refused_by_this_registry(tmp_path: Path, registry: RealRegistry) -> None:

@@ -9,7 +9,6 @@ from itertools import pairwise
 
 from renderer.commands.bundle.contents import Contents, Packed, in_memory
 from renderer.commands.bundle.images import FoundImage, collect_images
-from renderer.commands.bundle.wording import count, headline, identity, size
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.artifact import (
     BUNDLE_CONFIG,
@@ -24,6 +23,7 @@ from renderer.formats.artifact import (
 )
 from renderer.formats.bundle_document import encode_bundle, spell_time
 from renderer.formats.bundle_source import BundleSourceDocument, SourceExtension, read_bundle_source
+from renderer.formats.wording import count, headline, identity, size
 from renderer.model.bundle import Bundle, BundleImage
 from renderer.model.extension import Descriptor, Extension
 from renderer.model.fields import Json

@@ -7,9 +7,9 @@ from datetime import datetime
 from renderer.commands.bundle.build import is_carried
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.commands.bundle.verify import verdict_json
-from renderer.commands.bundle.wording import count, headline, identity, table
 from renderer.errors import Finding, Severity, Where
 from renderer.formats.artifact import BundleParts, read_parts
+from renderer.formats.wording import count, headline, identity, table
 from renderer.model.bundle import Bundle, BundleImage, VerifiedBundle
 from renderer.model.extension import Extension
 from renderer.model.fields import Json

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from renderer.commands.bundle.contents import in_memory
 from renderer.commands.bundle.unverified import read_unverified
-from renderer.commands.bundle.wording import count
 from renderer.errors import Where
 from renderer.formats.artifact import (
     IMAGE_MANIFEST,
@@ -22,6 +21,7 @@ from renderer.formats.artifact import (
     signature_manifest,
 )
 from renderer.formats.signatures import StoredSignature, make_payload, parse_public_key, payload_digest, signature_tag
+from renderer.formats.wording import count
 from renderer.model.extension import Descriptor
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest

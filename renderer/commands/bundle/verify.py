@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Final
 
 from renderer.commands.bundle.build import is_carried, listed_images
-from renderer.commands.bundle.wording import count, headline, identity, size, table
 from renderer.errors import BundleRefusedError, Finding, Severity, Where
 from renderer.formats.artifact import (
     REF_NAME,
@@ -16,6 +15,7 @@ from renderer.formats.artifact import (
     read_parts,
 )
 from renderer.formats.bundle_document import spell_time
+from renderer.formats.wording import count, headline, identity, size, table
 from renderer.model.bundle import BundleImage, VerifiedBundle
 from renderer.model.extension import Descriptor
 from renderer.model.fields import Json

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from renderer.commands.images.wording import count, table
 from renderer.errors import Finding, Severity, Where
+from renderer.formats.wording import count, table
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.transfer import ImageTarget

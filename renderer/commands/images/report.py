@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from renderer.commands.images.plan import some
-from renderer.commands.images.wording import count, size, table
 from renderer.errors import Finding, RemoteError, Where
+from renderer.formats.wording import count, size, table
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.transfer import Delivery, ImageResult, ImageState, Traffic

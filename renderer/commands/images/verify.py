@@ -8,9 +8,9 @@ from typing import Final
 
 from renderer.commands.images.crew import Crew
 from renderer.commands.images.report import grouped
-from renderer.commands.images.wording import count, size, table
 from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
 from renderer.formats.artifact import INDEX_TYPES, parse_index, parse_manifest
+from renderer.formats.wording import count, size, table
 from renderer.model.extension import Descriptor
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome

@@ -1,4 +1,4 @@
-"""Words and tables that the bundle commands share."""
+"""Words and tables in which commands speak of bundles and images."""
 
 from __future__ import annotations
 
