@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from renderer.model.fields import Json
@@ -22,23 +22,43 @@ class CertificateUse:
     callers: tuple[ObjectId, ...]
 
 
-def certificate_use(secret: ObjectId, manifests: Iterable[Manifest]) -> CertificateUse:
-    """How the objects of a site use the certificate in `secret`."""
+def certificate_uses(secrets: Iterable[ObjectId], manifests: Iterable[Manifest]) -> dict[ObjectId, CertificateUse]:
+    """How the objects of a site use the certificates in `secrets`; every object is looked through once."""
+    wanted = set(secrets)
+    if not wanted:
+        return {}
     everything = tuple(manifests)
-    pods = [_labels(one) for one in everything if any(needed == secret for _, needed in needs(one))]
-    services = {
+    services = [one for one in everything if (one.id.group, one.id.kind) == ("", "Service")]
+    places = [(one.id, place) for one in everything for place in _with_ca_bundle(_where_bundles_stand(one))]
+    pods: dict[ObjectId, list[Mapping[str, Json]]] = {}
+    for one in everything:
+        for needed in {needed for _, needed in needs(one)} & wanted:
+            pods.setdefault(needed, []).append(_labels(one))
+    return {secret: _use(secret, pods.get(secret, []), services, places) for secret in wanted}
+
+
+def _use(
+    secret: ObjectId,
+    pods: Sequence[Mapping[str, Json]],
+    services: Sequence[Manifest],
+    places: Sequence[tuple[ObjectId, Mapping[str, Json]]],
+) -> CertificateUse:
+    serving = {
         one.id.name
-        for one in everything
-        if (one.id.group, one.id.kind, one.id.namespace) == ("", "Service", secret.namespace)
+        for one in services
+        if one.id.namespace == secret.namespace
         and any(_selects(mapping(mapping(one.body, "spec"), "selector"), labels) for labels in pods)
     }
-    callers = {
-        one.id
-        for one in everything
-        if any(_calls(place, services, secret.namespace) for place in _with_ca_bundle(dict(one.body)))
-    }
-    names = tuple(f"{name}.{secret.namespace}.svc" for name in sorted(services))
+    callers = {identity for identity, place in places if _calls(place, serving, secret.namespace)}
+    names = tuple(f"{name}.{secret.namespace}.svc" for name in sorted(serving))
     return CertificateUse(names=names, callers=tuple(sorted(callers)))
+
+
+def _where_bundles_stand(manifest: Manifest) -> Json:
+    """The part of an object that can hold a `caBundle`: of a definition its conversion, never its schemas."""
+    if manifest.id.kind == "CustomResourceDefinition":
+        return dict(mapping(mapping(manifest.body, "spec"), "conversion"))
+    return dict(manifest.body)
 
 
 def _labels(manifest: Manifest) -> Mapping[str, Json]:

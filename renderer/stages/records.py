@@ -15,7 +15,7 @@ from typing import Final
 from renderer.errors import Severity
 from renderer.formats.manifests import dump_manifest
 from renderer.formats.site_templates import render_named
-from renderer.model.certificate_use import certificate_use
+from renderer.model.certificate_use import CertificateUse, certificate_uses
 from renderer.model.check import accepted_by
 from renderer.model.fields import Json
 from renderer.model.manifest import Manifest, ObjectId
@@ -41,8 +41,7 @@ def record_files(
         "plan": {"waves": _waves(composed), "dropped": _dropped(composed)},
     }
     if composed.external:
-        inside = [manifest for wave in composed.plan.waves for manifest in wave.manifests]
-        pages["secrets"] = {"objects": [_external(one, inside) for one in composed.external]}
+        pages["secrets"] = {"objects": _externals(composed)}
     if orphans:
         pages["orphans"] = {"rows": [_orphan_row(orphan) for orphan in orphans], "commands": _deletions(orphans)}
     files = {
@@ -141,11 +140,19 @@ def _waves(composed: Composed) -> list[Json]:
     ]
 
 
-def _external(one: ExternalObject, inside: Sequence[Manifest]) -> Json:
+def _externals(composed: Composed) -> list[Json]:
+    inside = [manifest for wave in composed.plan.waves for manifest in wave.manifests]
+    certificates = [
+        one.manifest.id for one in composed.external if any("tls.crt" in field.path for field in one.fields)
+    ]
+    uses = certificate_uses(certificates, inside)
+    return [_external(one, uses.get(one.manifest.id)) for one in composed.external]
+
+
+def _external(one: ExternalObject, use: CertificateUse | None) -> Json:
     identity = one.manifest.id
     certificate: Json = None
-    if any("tls.crt" in field.path for field in one.fields):
-        use = certificate_use(identity, inside)
+    if use is not None:
         certificate = {"names": list(use.names), "callers": [str(caller) for caller in use.callers]}
     return {
         "id": str(identity),
