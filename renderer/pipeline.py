@@ -208,7 +208,7 @@ def invented_between(parts: Sequence[Part], again: Sequence[Part]) -> tuple[Gene
     for one in (one for one, other in zip(parts, again, strict=True) if one is not other):
         pair = (Inflated(manifests=tuple(filter(one.made, manifests))) for manifests in (first, second))
         found.update(differences(*pair))
-    return tuple(sorted(found, key=lambda value: (value.component, value.object, value.path, value.kind.value)))
+    return tuple(sorted(found, key=lambda value: value.order))
 
 
 def offers(lock: Lock, catalog: Catalog, profile: str) -> tuple[Offer, ...]:

@@ -54,7 +54,7 @@ def encode_lock(lock: Lock) -> bytes:
         *_section("bundles", map(_bundle, sorted(lock.bundles, key=lambda entry: (entry.name, entry.version)))),
         *_section("extensions", map(_extension, sorted(lock.extensions, key=lambda entry: entry.name))),
         *_section("images", map(_image, sorted(lock.images, key=lambda entry: str(entry.reference)))),
-        *_section("generated", map(_generated, sorted(lock.generated, key=_generated_order))),
+        *_section("generated", map(_generated, sorted(lock.generated, key=lambda entry: entry.order))),
     ]
     return (_HEADER + "\n".join(lines) + "\n").encode()
 
@@ -111,10 +111,6 @@ def _generated(entry: GeneratedValue) -> Flow:
         "kind": entry.kind.value,
         "source": entry.source,
     }
-
-
-def _generated_order(entry: GeneratedValue) -> tuple[str, ObjectId, str]:
-    return entry.component, entry.object, entry.path
 
 
 def _flow(value: Flow) -> str:

@@ -24,7 +24,7 @@ class GeneratedKind(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedValue:
     """One field that differed between two renders of the same input.
 
@@ -38,6 +38,11 @@ class GeneratedValue:
     path: str
     kind: GeneratedKind
     source: str
+
+    @property
+    def order(self) -> tuple[str, ObjectId, str, str]:
+        """The key by which generated values are sorted, wherever they are listed."""
+        return self.component, self.object, self.path, self.kind.value
 
     @property
     def stable_name(self) -> str:

@@ -98,7 +98,7 @@ class _Index:
     def __init__(self, generated: Iterable[GeneratedValue]) -> None:
         self._by_id: dict[tuple[str, ObjectId], list[GeneratedValue]] = {}
         self._by_prefix: dict[tuple[str, ObjectId], list[GeneratedValue]] = {}
-        for value in sorted(generated, key=lambda value: (value.component, value.object, value.path)):
+        for value in sorted(generated, key=lambda value: value.order):
             place = self._by_prefix if value.object.name.endswith("*") else self._by_id
             place.setdefault((value.component, value.object), []).append(value)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from renderer.commands.site.loading import Loader, Workspace, lock_path
 from renderer.errors import CheckFailedError, Finding, InputError, ResolutionError, Severity, Where
 from renderer.formats.lockfile import encode_lock
-from renderer.model.bundle import Catalog
+from renderer.model.bundle import Catalog, Offer
 from renderer.model.check import judge
 from renderer.model.fields import Json
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, drift
@@ -68,13 +68,14 @@ def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str]) -
     old, unreadable = _old_lock(loader, profile, check=check)
     catalog = loader.catalog(site, old)
     answer = resolution_of(loader, site, catalog, old, upgrade)
-    offers = [catalog.offer(extension.name, extension.version) for extension in answer.extensions]
-    found = survey(site, [offer for offer in offers if offer is not None], catalog, loader.tools(site))
+    offered = (catalog.offer(extension.name, extension.version) for extension in answer.extensions)
+    enabled = [offer for offer in offered if offer is not None]
+    found = survey(site, enabled, catalog, loader.tools(site))
     judged = judge(found.findings, site.checks, profile=profile, today=workspace.now.date())
     failing = judged.failing(site.checks)
     if failing:
         raise CheckFailedError(*judged.findings)
-    new = _lock_of(workspace, site, catalog, answer, found)
+    new = _lock_of(workspace, site, catalog, enabled, answer, found)
     content = encode_lock(new)
     if check:
         return _checked(loader, site, catalog, old, new, profile)
@@ -105,23 +106,22 @@ def _old_lock(loader: Loader, profile: str, *, check: bool) -> tuple[Lock | None
         )
 
 
-def _lock_of(workspace: Workspace, site: Site, catalog: Catalog, answer: Resolution, found: Survey) -> Lock:
+def _lock_of(
+    workspace: Workspace, site: Site, catalog: Catalog, enabled: Sequence[Offer], answer: Resolution, found: Survey
+) -> Lock:
     dictionary = catalog.images()
     mirrors = plan_mirrors(site.registry, found.images)
-    extensions = []
-    for extension in answer.extensions:
-        offer = catalog.offer(extension.name, extension.version)
-        if offer is not None:
-            extensions.append(
-                LockedExtension(
-                    name=extension.name,
-                    version=extension.version,
-                    bundle=offer.bundle.bundle.name,
-                    components={component.name: component.content.digest for component in extension.components},
-                    required_by=answer.required_by(extension.name),
-                    wave=found.waves.get(extension.name, 0),
-                )
-            )
+    extensions = [
+        LockedExtension(
+            name=offer.extension.name,
+            version=offer.extension.version,
+            bundle=offer.bundle.bundle.name,
+            components={component.name: component.content.digest for component in offer.extension.components},
+            required_by=answer.required_by(offer.extension.name),
+            wave=found.waves.get(offer.extension.name, 0),
+        )
+        for offer in enabled
+    ]
     return Lock(
         site=site.name,
         sitewright=workspace.version,

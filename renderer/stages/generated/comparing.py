@@ -41,7 +41,7 @@ def differences(first: Inflated, second: Inflated) -> tuple[GeneratedValue, ...]
         others.remove(twin)
         found.update(_named_alike(manifest, twin))
     found.update(_value(manifest, manifest.id, (), GeneratedKind.OTHER) for manifest in others)
-    return tuple(sorted(found, key=lambda value: (value.component, value.object, value.path, value.kind.value)))
+    return tuple(sorted(found, key=lambda value: value.order))
 
 
 def _unmatched(one: Inflated, other: Inflated) -> list[Manifest]:
