@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from renderer.errors import Finding, InputError, Where
-from renderer.model.bundle import Offer
-from renderer.model.chart import ChartRequest
-from renderer.model.extension import Component, ComponentKind, Extension
-from renderer.model.manifest import Manifest
+from renderer.model.bundles.bundle import Offer
+from renderer.model.bundles.chart import ChartRequest
+from renderer.model.bundles.extension import Component, ComponentKind, Extension
+from renderer.model.objects.manifest import Manifest
 from renderer.model.rendering import Inflated
 from renderer.model.site import Site
 from renderer.ports import BlobReader, ChartEngine, ChartError, Executor

@@ -15,19 +15,19 @@ from typing import Final
 from renderer.checks import kubernetes, nodes, ordering, security, supply_chain
 from renderer.errors import Finding, InputError, Where
 from renderer.inflation import Part, Tools, asks_for_apis, inflate, inflate_again
-from renderer.model.bundle import Catalog, Offer
+from renderer.model.bundles.bundle import Catalog, Offer
+from renderer.model.bundles.extension import Extension, RequirementKind
 from renderer.model.check import Rule, run_rules
-from renderer.model.extension import Extension, RequirementKind
 from renderer.model.fields import Fields
-from renderer.model.generated import GeneratedValue
-from renderer.model.image_use import ImageUse
+from renderer.model.generated.values import GeneratedValue
+from renderer.model.images.mirror import MirrorPlan
+from renderer.model.images.use import ImageUse
 from renderer.model.lock import Lock
-from renderer.model.manifest import Manifest
-from renderer.model.mirror import MirrorPlan
+from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.rendering import Composed, ExternalObject, Inflated, Rendering
 from renderer.model.site import ImagesMode, Site
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.stages import agents, layout, provenance, records
 from renderer.stages.chart.hooks import name_hooks
 from renderer.stages.generated import differences

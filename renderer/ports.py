@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol, TypeVar
 
-from renderer.model.chart import ChartOutput, ChartRequest
-from renderer.model.extension import Descriptor
+from renderer.model.bundles.chart import ChartOutput, ChartRequest
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.model.owned_root import foreign_files, refuse, separate_roots
-from renderer.model.tree import FileTree
+from renderer.model.trees.owned_root import foreign_files, refuse, separate_roots
+from renderer.model.trees.tree import FileTree
 from renderer.ports import Author, Published
 
 _STAGING: Final = ".sitewright-publish"

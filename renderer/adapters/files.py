@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.named_files import inside_repository
-from renderer.model.tree import RelativePath
+from renderer.formats.documents.named_files import inside_repository
+from renderer.model.trees.tree import RelativePath
 from renderer.ports import BundleSource
 
 __all__ = ["WorkingTree", "root_around"]

@@ -17,8 +17,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from renderer.formats.chart_archive import ChartArchiveError, template_sources
-from renderer.model.chart import ChartFile, ChartOutput, ChartRequest
+from renderer.formats.charts.archive import ChartArchiveError, template_sources
+from renderer.model.bundles.chart import ChartFile, ChartOutput, ChartRequest
 from renderer.model.version import Constraint, Version
 from renderer.ports import ChartError
 

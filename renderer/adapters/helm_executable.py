@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.chart_archive import ChartArchiveError, template_sources
-from renderer.model.chart import ChartFile, ChartOutput, ChartRequest
+from renderer.formats.charts.archive import ChartArchiveError, template_sources
+from renderer.model.bundles.chart import ChartFile, ChartOutput, ChartRequest
 from renderer.model.version import Version
 from renderer.ports import ChartError
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.formats.archives import ArchiveError, members
-from renderer.formats.artifact import INDEX_LIMIT
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.artifact import INDEX_LIMIT
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import Layout
 

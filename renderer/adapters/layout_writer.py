@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.archives import header, members
-from renderer.formats.artifact import LAYOUT_FILE
+from renderer.formats.bundle.artifact import LAYOUT_FILE
 from renderer.model.reference import Digest
 from renderer.ports import Blob
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from renderer.model.fields import Json
-from renderer.model.tree import RelativePath
+from renderer.model.trees.tree import RelativePath
 
 __all__ = ["schema", "schema_names", "template", "template_names"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.signatures import PrivateKey, load_private_key, new_private_key, parse_public_key
+from renderer.formats.trust.keys import PrivateKey, load_private_key, new_private_key, parse_public_key
+from renderer.model.bundles.trust import Algorithm
 from renderer.model.outcome import Outcome
-from renderer.model.trust import Algorithm
 
 _KEY_LIMIT: Final = 64 * 1024
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
-from renderer.model.builtin_api import api_life
 from renderer.model.check import Rule
 from renderer.model.fields import Json, spell_path
-from renderer.model.manifest import Manifest
-from renderer.model.object_names import metadata_faults, name_fault
+from renderer.model.objects.builtin_api import api_life
+from renderer.model.objects.manifest import Manifest
+from renderer.model.objects.names import metadata_faults, name_fault
+from renderer.model.objects.scope import BUILT_IN_NAMESPACES, Scope, built_in_scope, is_built_in_group
+from renderer.model.objects.workload import mapping, mappings, pod_of
 from renderer.model.rendering import Composed
-from renderer.model.scope import BUILT_IN_NAMESPACES, Scope, built_in_scope, is_built_in_group
-from renderer.model.workload import mapping, mappings, pod_of
 
 _CRD: Final = ("apiextensions.k8s.io", "CustomResourceDefinition")
 _ANNOTATIONS_LIMIT: Final = 262_144

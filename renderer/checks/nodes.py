@@ -11,12 +11,12 @@ from typing import Final
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule
-from renderer.model.image_slots import is_image_variable
-from renderer.model.manifest import Manifest, ObjectId
+from renderer.model.images.slots import is_image_variable
+from renderer.model.objects.manifest import Manifest, ObjectId
+from renderer.model.objects.workload import Body, mapping, mappings, pod_of
 from renderer.model.reference import DEFAULT_REGISTRY, ImageReference
 from renderer.model.rendering import Composed
 from renderer.model.site import Distribution, ImagesMode, Runtime
-from renderer.model.workload import Body, mapping, mappings, pod_of
 
 _SHOWN: Final = 5
 _HUB: Final = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})

@@ -8,10 +8,10 @@ from typing import Final
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule
 from renderer.model.fields import Json
-from renderer.model.manifest import Manifest, ObjectId
+from renderer.model.objects.manifest import Manifest, ObjectId
+from renderer.model.objects.workload import WAITED_FOR, mapping, mappings, needs
+from renderer.model.ordering.wave import Wave
 from renderer.model.rendering import Composed
-from renderer.model.wave import Wave
-from renderer.model.workload import WAITED_FOR, mapping, mappings, needs
 
 _CRD: Final = ("apiextensions.k8s.io", "CustomResourceDefinition")
 _WEBHOOKS: Final = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})

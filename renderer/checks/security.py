@@ -10,10 +10,10 @@ from typing import Final
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule
 from renderer.model.fields import Json, spell_path
-from renderer.model.manifest import Manifest
+from renderer.model.objects.manifest import Manifest
+from renderer.model.objects.workload import mapping, mappings, pod_of
 from renderer.model.rendering import Composed
 from renderer.model.site import SecretsMode
-from renderer.model.workload import mapping, mappings, pod_of
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _PRIVATE_KEY: Final = b"PRIVATE KEY-----"

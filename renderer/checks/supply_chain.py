@@ -8,11 +8,11 @@ from typing import Final
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule
-from renderer.model.manifest import Manifest
+from renderer.model.objects.manifest import Manifest
+from renderer.model.objects.workload import pod_of
 from renderer.model.reference import Digest, ImageReference
 from renderer.model.rendering import Composed
 from renderer.model.site import Distribution, Fallback, ImagesMode, Runtime
-from renderer.model.workload import pod_of
 
 _SHOWN: Final = 3
 

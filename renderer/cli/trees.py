@@ -7,8 +7,8 @@ from pathlib import Path
 
 from renderer.adapters.directory import DirectoryStore
 from renderer.errors import Finding, InputError, Where
-from renderer.model.owned_root import PROOF
-from renderer.model.tree import FileTree
+from renderer.model.trees.owned_root import PROOF
+from renderer.model.trees.tree import FileTree
 from renderer.ports import Author, Published
 
 _DEPTH = 4

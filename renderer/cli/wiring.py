@@ -19,8 +19,8 @@ from renderer.adapters.files import WorkingTree, root_around
 from renderer.adapters.layout import open_layout
 from renderer.cli.spec import Options
 from renderer.errors import Finding, RendererError, UsageError, Where
+from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
-from renderer.model.trust import TrustPolicy
 from renderer.ports import Author, ChartEngine, TreeStore
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from renderer.errors import Finding, Where
-from renderer.formats.manifests import YamlError, load_documents
+from renderer.formats.kubernetes.manifests import YamlError, load_documents
 from renderer.model.fields import FieldError, Json
-from renderer.model.manifest import Manifest, ObjectId, Origin
+from renderer.model.objects.manifest import Manifest, ObjectId, Origin
 from renderer.model.outcome import Outcome
-from renderer.model.owned_root import PROOF
-from renderer.model.tree import FileTree
+from renderer.model.trees.owned_root import PROOF
+from renderer.model.trees.tree import FileTree
 
 _NOWHERE: Final = Origin(extension="", component="", source="")
 

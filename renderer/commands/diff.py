@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from renderer.model.change import Change, ChangeKind, FieldChange, FileChange, Review, Risk
 from renderer.model.fields import Json
-from renderer.model.manifest import ObjectId
+from renderer.model.objects.manifest import ObjectId
 from renderer.model.outcome import Outcome
-from renderer.model.tree import FileTree
+from renderer.model.trees.change import Change, ChangeKind, FieldChange, FileChange, Review, Risk
+from renderer.model.trees.tree import FileTree
 from renderer.stages.review.compare import review
 
 MARKDOWN_LIMIT: Final = 65_536

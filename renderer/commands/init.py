@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.model.extension import dns_label
+from renderer.model.bundles.extension import dns_label
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.site import GitOpsAgent

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.errors import Finding, InputError, Severity, Where
+from renderer.formats.kubernetes.manifests import YamlError, load_values
 from renderer.formats.lockfile import KIND as LOCK
 from renderer.formats.lockfile import decode_lock
-from renderer.formats.manifests import YamlError, load_values
-from renderer.formats.profile import LoadedSite, read_profile
-from renderer.formats.trust_policy import KIND as POLICY
-from renderer.formats.trust_policy import read_trust_policy
+from renderer.formats.profile.site import LoadedSite, read_profile
+from renderer.formats.trust.policy import KIND as POLICY
+from renderer.formats.trust.policy import read_trust_policy
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.ports import Files

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from renderer.model.tree import FileTree, RelativePath
+from renderer.model.trees.tree import FileTree, RelativePath
 
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff"
 _HEADER_LIMIT: Final = 64 * 1024

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NoReturn, TypeVar
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.bundle_document import only
-from renderer.formats.documents import DocumentLimits, locate_error, parse_document
-from renderer.formats.manifests import Limits, YamlError, load_values
-from renderer.formats.yaml_quoting import double_quoted, needs_quotes
-from renderer.model.extension import extension_name
+from renderer.formats.bundle.document import only
+from renderer.formats.documents.document import DocumentLimits, locate_error, parse_document
+from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
+from renderer.formats.kubernetes.yaml_quoting import double_quoted, needs_quotes
+from renderer.model.bundles.extension import extension_name
 from renderer.model.fields import FieldError, Fields
-from renderer.model.generated import GeneratedKind, GeneratedValue
+from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
-from renderer.model.manifest import ObjectId
+from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
 

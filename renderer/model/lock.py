@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from renderer.errors import Finding, Severity, Where
-from renderer.model.generated import GeneratedValue
+from renderer.model.generated.values import GeneratedValue
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
 

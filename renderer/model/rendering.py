@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from renderer.errors import Finding, Severity
-from renderer.model.generated import GeneratedValue
-from renderer.model.image_use import ImageUse
+from renderer.model.generated.values import GeneratedValue
+from renderer.model.images.mirror import MirrorPlan
+from renderer.model.images.use import ImageUse
 from renderer.model.lock import Lock
-from renderer.model.manifest import HookPhase, Manifest, ObjectId
-from renderer.model.mirror import MirrorPlan
+from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId
+from renderer.model.ordering.wave import WavePlan
 from renderer.model.site import Site
-from renderer.model.tree import FileTree
-from renderer.model.wave import WavePlan
+from renderer.model.trees.tree import FileTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
-from renderer.model.bundle import Catalog
-from renderer.model.extension import ClusterRole, Extension, Requirement, RequirementKind
+from renderer.model.bundles.bundle import Catalog
+from renderer.model.bundles.extension import ClusterRole, Extension, Requirement, RequirementKind
 from renderer.model.lock import Lock
 from renderer.model.reference import Platform
 from renderer.model.site import Site

@@ -9,9 +9,9 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from renderer.errors import Severity
-from renderer.model.extension import ClusterRole, dns_label, extension_name
+from renderer.model.bundles.extension import ClusterRole, dns_label, extension_name
 from renderer.model.fields import Json
-from renderer.model.generated import Settlement
+from renderer.model.generated.values import Settlement
 from renderer.model.reference import Digest, Platform
 from renderer.model.version import Constraint, Version
 

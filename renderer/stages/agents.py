@@ -12,12 +12,12 @@ from hashlib import sha256
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.site_templates import render_named, render_objects
-from renderer.model.extension import HealthRule
+from renderer.formats.templates.site_templates import render_named, render_objects
+from renderer.model.bundles.extension import HealthRule
 from renderer.model.fields import Json
+from renderer.model.ordering.wave import Wave, WavePlan
 from renderer.model.site import GitOpsAgent, Site
-from renderer.model.tree import FileTree
-from renderer.model.wave import Wave, WavePlan
+from renderer.model.trees.tree import FileTree
 
 _NAME_LIMIT: Final = 63
 """Agents put their objects' names into labels."""

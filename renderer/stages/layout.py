@@ -14,14 +14,14 @@ from hashlib import sha256
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
-from renderer.formats.manifests import YamlError, dump, dump_manifest, load_values
+from renderer.formats.kubernetes.manifests import YamlError, dump, dump_manifest, load_values
 from renderer.model.fields import FieldError, Json
-from renderer.model.manifest import Manifest, ObjectId, Origin
-from renderer.model.orphan import Orphan
-from renderer.model.scope import is_built_in_group
+from renderer.model.objects.manifest import Manifest, ObjectId, Origin
+from renderer.model.objects.scope import is_built_in_group
+from renderer.model.ordering.wave import Wave, WavePlan
 from renderer.model.site import GitOpsAgent
-from renderer.model.tree import FileTree
-from renderer.model.wave import Wave, WavePlan
+from renderer.model.trees.orphan import Orphan
+from renderer.model.trees.tree import FileTree
 
 _NAME_BYTES: Final = 120
 """Of the first part of a file name; namespace, digest and ending come on top, and file systems end at 255."""
@@ -50,8 +50,8 @@ class ManifestTexts:
     """Remembers the canonical text of bodies and of their fields, so that what many sites share is written once.
 
     Sites with other waves differ in `metadata` only, which is short, and share the fields beside it. Values are never
-    mutated (renderer.model.manifest), so each is known by its identity, and kept alive here so that its identity
-    stays its own. One instance serves one run.
+    mutated (renderer.model.objects.manifest), so each is known by its identity, and kept alive here so that its
+    identity stays its own. One instance serves one run.
     """
 
     __slots__ = ("_bodies", "_fields", "_size")

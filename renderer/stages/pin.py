@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.errors import Finding, Severity, Where
-from renderer.model.bundle import BundleImage
+from renderer.model.bundles.bundle import BundleImage
 from renderer.model.fields import Json, spell_path
-from renderer.model.image_index import ImageIndex
-from renderer.model.image_pins import Piece, Pins
-from renderer.model.image_slots import (
+from renderer.model.images.index import ImageIndex
+from renderer.model.images.mirror import MirrorPlan
+from renderer.model.images.pins import Piece, Pins
+from renderer.model.images.slots import (
     CONTAINER_LISTS,
     SPLIT_KEYS,
     is_image_argument,
@@ -27,9 +28,8 @@ from renderer.model.image_slots import (
     split_blocks,
     split_image,
 )
-from renderer.model.image_use import ImageUse
-from renderer.model.manifest import Manifest
-from renderer.model.mirror import MirrorPlan
+from renderer.model.images.use import ImageUse
+from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.site import ImagesMode
 

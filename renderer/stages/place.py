@@ -11,8 +11,8 @@ from typing import Final, cast
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.fields import Json
-from renderer.model.manifest import Manifest, ObjectId, Origin
-from renderer.model.scope import BUILT_IN_NAMESPACES, GroupKind, Scope, built_in_scope, scopes_of
+from renderer.model.objects.manifest import Manifest, ObjectId, Origin
+from renderer.model.objects.scope import BUILT_IN_NAMESPACES, GroupKind, Scope, built_in_scope, scopes_of
 
 _OURS: Final = Origin(extension="sitewright", component="namespaces", source="namespaces")
 _CRD: Final = ("apiextensions.k8s.io", "CustomResourceDefinition")

@@ -16,7 +16,7 @@ from renderer.model.inputs import RenderInputs
 from renderer.model.lock import Lock
 from renderer.model.reference import Digest
 from renderer.model.site import Site
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 
 PROVENANCE: Final = "records/provenance.json"
 _STATEMENT: Final = "https://in-toto.io/Statement/v1"

@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from renderer.errors import Severity
-from renderer.formats.manifests import dump_manifest
-from renderer.formats.site_templates import render_named
-from renderer.model.certificate_use import CertificateUse, certificate_uses
+from renderer.formats.kubernetes.manifests import dump_manifest
+from renderer.formats.templates.site_templates import render_named
 from renderer.model.check import accepted_by
 from renderer.model.fields import Json
-from renderer.model.manifest import Manifest, ObjectId
-from renderer.model.orphan import Orphan
+from renderer.model.generated.certificate_use import CertificateUse, certificate_uses
+from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.rendering import Composed, ExternalObject
-from renderer.model.tree import FileTree
+from renderer.model.trees.orphan import Orphan
+from renderer.model.trees.tree import FileTree
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*\Z")
 ORPHANS: Final = "records/orphans.md"

@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from renderer.errors import Finding, Where
-from renderer.formats.manifests import dump_manifest
+from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json, read_path
-from renderer.model.generated import GeneratedKind, GeneratedValue, Settlement
-from renderer.model.manifest import Manifest, ObjectId
+from renderer.model.generated.values import GeneratedKind, GeneratedValue, Settlement
+from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.rendering import ExternalObject
 
 __all__ = ["PLACEHOLDER", "Settled", "settle"]

@@ -12,10 +12,10 @@ from typing import Final
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.archives import ArchiveError, unpack
-from renderer.formats.manifests import UnwritableError, dump
-from renderer.formats.templates import TemplateError, render_template
-from renderer.model.chart import ChartFile, ChartOutput
-from renderer.model.extension import Component, ComponentKind, Extension
+from renderer.formats.kubernetes.manifests import UnwritableError, dump
+from renderer.formats.templates.sandbox import TemplateError, render_template
+from renderer.model.bundles.chart import ChartFile, ChartOutput
+from renderer.model.bundles.extension import Component, ComponentKind, Extension
 from renderer.model.fields import Json
 from renderer.model.site import Site
 

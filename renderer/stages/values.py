@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from renderer.formats.kubesphere import cluster_info, is_agent
-from renderer.model.extension import ClusterRole, Component, Extension
+from renderer.formats.kubesphere.package import cluster_info, is_agent
+from renderer.model.bundles.extension import ClusterRole, Component, Extension
 from renderer.model.fields import Json, spell_path
 from renderer.model.site import Site, ValuesLayer
 

@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
-from renderer.model.admission import (
+from renderer.model.fields import Json
+from renderer.model.objects.admission import (
     custom_kinds,
     is_judged,
     is_webhook_configuration,
     judged_resources,
     refuses_when_down,
 )
-from renderer.model.apply_order import apply_order
-from renderer.model.fields import Json
-from renderer.model.hook_order import HookSlots, hook_slots
-from renderer.model.manifest import HookPhase, Manifest, ObjectId, Origin
-from renderer.model.requirement_graph import RequirementGraph
-from renderer.model.scope import is_built_in_group
-from renderer.model.wave import Wave, WavePlan
+from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId, Origin
+from renderer.model.objects.scope import is_built_in_group
+from renderer.model.ordering.apply_order import apply_order
+from renderer.model.ordering.hook_order import HookSlots, hook_slots
+from renderer.model.ordering.requirement_graph import RequirementGraph
+from renderer.model.ordering.wave import Wave, WavePlan
 
 SYNC_WAVE: Final = "argocd.argoproj.io/sync-wave"
 _SYNC_OPTIONS: Final = "argocd.argoproj.io/sync-options"

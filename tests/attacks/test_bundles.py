@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError
-from renderer.formats.artifact import (
+from renderer.formats.bundle.artifact import (
     BUNDLE_CONFIG,
     IMAGE_MANIFEST,
     REF_NAME,
@@ -24,9 +24,9 @@ from renderer.formats.artifact import (
     index_content,
     parse_index,
 )
-from renderer.formats.bundle_document import decode_bundle, encode_bundle
-from renderer.model.bundle import VerifiedBundle
-from renderer.model.trust import Algorithm, TrustedKey, TrustPolicy
+from renderer.formats.bundle.document import decode_bundle, encode_bundle
+from renderer.model.bundles.bundle import VerifiedBundle
+from renderer.model.bundles.trust import Algorithm, TrustedKey, TrustPolicy
 from tests.simulators.bundles import NOW, Workshop, signed
 
 FORMS = ["bundle", "bundle.tar"]

@@ -9,9 +9,9 @@ import zlib
 
 import pytest
 
-from renderer.formats.chart_archive import ChartArchiveError, template_sources
-from renderer.model.chart import ChartFile, ChartOutput
-from renderer.model.extension import Component, ComponentKind, Descriptor
+from renderer.formats.charts.archive import ChartArchiveError, template_sources
+from renderer.model.bundles.chart import ChartFile, ChartOutput
+from renderer.model.bundles.extension import Component, ComponentKind, Descriptor
 from renderer.model.reference import Digest
 from renderer.stages.chart import read_chart
 from renderer.stages.generated import scan_templates

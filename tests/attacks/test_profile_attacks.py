@@ -9,8 +9,8 @@ import pytest
 from renderer.adapters.files import WorkingTree
 from renderer.adapters.package_data import schema
 from renderer.errors import Finding, InputError
-from renderer.formats.profile import read_profile
-from renderer.formats.trust_policy import read_trust_policy
+from renderer.formats.profile.site import read_profile
+from renderer.formats.trust.policy import read_trust_policy
 
 SITE = """\
 apiVersion: sitewright.dev/v1

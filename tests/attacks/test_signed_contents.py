@@ -15,7 +15,7 @@ import pytest
 from renderer.adapters.signing import KeyFileSigner
 from renderer.commands import bundle as commands
 from renderer.errors import BundleRefusedError, Finding
-from renderer.formats.artifact import (
+from renderer.formats.bundle.artifact import (
     BUNDLE_CONFIG,
     BUNDLE_TYPE,
     IMAGE_MANIFEST,
@@ -25,11 +25,11 @@ from renderer.formats.artifact import (
     describe,
     index_content,
 )
-from renderer.formats.bundle_document import encode_bundle
-from renderer.formats.signatures import StoredSignature, make_payload
-from renderer.model.bundle import Bundle, VerifiedBundle
-from renderer.model.extension import Descriptor
-from renderer.model.trust import TrustPolicy
+from renderer.formats.bundle.document import encode_bundle
+from renderer.formats.trust.cosign import StoredSignature, make_payload
+from renderer.model.bundles.bundle import Bundle, VerifiedBundle
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.bundles.trust import TrustPolicy
 from renderer.stages.verify import verify
 from tests.simulators.bundles import NOW, Workshop, signed
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from renderer.formats.templates import TemplateError, TemplateLimits, render_template
+from renderer.formats.templates.sandbox import TemplateError, TemplateLimits, render_template
 from renderer.model.fields import Json
 
 VALUES: dict[str, Json] = {"x": 1, "text": "z" * 100_000, "list": ["a"], "map": {"a": 1}}

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from renderer.adapters.git.store import GitStore
-from renderer.model.owned_root import PROOF
-from renderer.model.tree import FileTree
+from renderer.model.trees.owned_root import PROOF
+from renderer.model.trees.tree import FileTree
 from renderer.ports import Author
 
 FILES, CHANGED, ROUNDS = 5_000, 20, 3

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 import resolvelib
 
 from renderer.errors import Finding
-from renderer.model.extension import Extension, Requirement, RequirementKind
+from renderer.model.bundles.extension import Extension, Requirement, RequirementKind
 from renderer.model.resolution import Conflict, Question, Want
 from renderer.model.version import Constraint, Version
 from renderer.stages.explain import explain

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from renderer.formats.manifests import load_values  # noqa: E402
+from renderer.formats.kubernetes.manifests import load_values  # noqa: E402
 from tests.realworld.kubesphere import (  # noqa: E402
     BUNDLE,
     PROFILE,

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import yaml
 
-from renderer.formats.documents import parse_document
-from renderer.formats.manifests import dump_manifest, load_documents
+from renderer.formats.documents.document import parse_document
+from renderer.formats.kubernetes.manifests import dump_manifest, load_documents
 from renderer.model.fields import Json
 
 ROUNDS = 5

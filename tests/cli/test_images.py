@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from renderer.formats.receipt import read_receipt
+from renderer.formats.bundle.receipt import read_receipt
 from renderer.model.reference import Digest
 from tests.cli.site_fixture import FILES, Shop, edit, write
 from tests.realworld.stand_ins import write_layout

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from renderer.formats.manifests import load_documents
+from renderer.formats.kubernetes.manifests import load_documents
 
 Object = Mapping[str, Any]
 

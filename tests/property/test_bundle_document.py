@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
-from renderer.formats.artifact import CARRIED
-from renderer.formats.bundle_document import decode_bundle, encode_bundle
+from renderer.formats.bundle.artifact import CARRIED
+from renderer.formats.bundle.document import decode_bundle, encode_bundle
 from renderer.formats.canonical_json import canonical_json, parse_json
-from renderer.model.bundle import Bundle, BundleImage
-from renderer.model.extension import (
+from renderer.model.bundles.bundle import Bundle, BundleImage
+from renderer.model.bundles.extension import (
     ClusterRole,
     Component,
     ComponentKind,

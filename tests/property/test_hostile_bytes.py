@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from renderer.errors import BundleRefusedError, Where
 from renderer.formats.archives import ArchiveError, ArchiveLimits, pack, unpack
-from renderer.formats.artifact import (
+from renderer.formats.bundle.artifact import (
     BUNDLE_CONFIG,
     CHART_LAYER,
     IMAGE_MANIFEST,
@@ -22,10 +22,11 @@ from renderer.formats.artifact import (
     parse_index,
     parse_manifest,
 )
-from renderer.formats.bundle_document import decode_bundle
-from renderer.formats.signatures import StoredSignature, make_payload, parse_public_key, payload_digest
+from renderer.formats.bundle.document import decode_bundle
+from renderer.formats.trust.cosign import StoredSignature, make_payload, payload_digest
+from renderer.formats.trust.keys import parse_public_key
 from renderer.model.reference import Digest
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 
 LIMITS = ArchiveLimits(members=100, file=2**16, total=2**18)
 EDITS = st.lists(st.tuples(st.integers(0, 2**16), st.binary(min_size=1, max_size=12)), min_size=1, max_size=4)

@@ -6,11 +6,11 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from renderer.formats.kubernetes.manifests import load_values
 from renderer.formats.lockfile import decode_lock, encode_lock
-from renderer.formats.manifests import load_values
-from renderer.model.generated import GeneratedKind, GeneratedValue
+from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
-from renderer.model.manifest import ObjectId
+from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
 

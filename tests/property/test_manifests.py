@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from renderer.errors import InputError
-from renderer.formats.documents import parse_document
-from renderer.formats.manifests import YamlError, dump, dump_manifest, load_documents, load_values
+from renderer.formats.documents.document import parse_document
+from renderer.formats.kubernetes.manifests import YamlError, dump, dump_manifest, load_documents, load_values
 from renderer.model.fields import Json
 from tests.property.strategies import json_objects, json_values, same_json, yaml_texts
 

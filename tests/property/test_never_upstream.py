@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from renderer.errors import InputError
-from renderer.model.mirror import MirrorPlan
+from renderer.model.images.mirror import MirrorPlan
 from renderer.model.reference import ImageReference
 from renderer.model.site import Fallback, ImagesMode, Site
 from renderer.stages.mirrors import RUNTIMES, node_files, plan_mirrors

@@ -5,11 +5,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from renderer.model.bundle import BundleImage
-from renderer.model.extension import Descriptor
-from renderer.model.image_slots import split_blocks
-from renderer.model.image_text import looks_like_image, spot_references
-from renderer.model.manifest import HookPhase, Manifest, Origin
+from renderer.model.bundles.bundle import BundleImage
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.images.slots import split_blocks
+from renderer.model.images.text import looks_like_image, spot_references
+from renderer.model.objects.manifest import HookPhase, Manifest, Origin
 from renderer.model.reference import Digest, ImageReference
 from renderer.model.site import ImagesMode
 from renderer.stages.pin import pin

@@ -8,10 +8,10 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.formats.manifests import dump_manifest
+from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json, read_path, spell_path
-from renderer.model.generated import Settlement
-from renderer.model.manifest import Manifest, Origin
+from renderer.model.generated.values import Settlement
+from renderer.model.objects.manifest import Manifest, Origin
 from renderer.model.rendering import Inflated
 from renderer.model.site import ValuesLayer
 from renderer.stages.generated import differences

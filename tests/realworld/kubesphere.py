@@ -25,8 +25,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from renderer.formats.manifests import load_documents, load_values  # noqa: E402
-from renderer.model.builtin_api import served_kinds  # noqa: E402
+from renderer.formats.kubernetes.manifests import load_documents, load_values  # noqa: E402
+from renderer.model.objects.builtin_api import served_kinds  # noqa: E402
 from renderer.model.reference import ImageReference  # noqa: E402
 from renderer.model.version import Version  # noqa: E402
 from tests.realworld.stand_ins import write_layout  # noqa: E402

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from renderer.model.bundle import Bundle, Catalog, VerifiedBundle
-from renderer.model.extension import ClusterRole, Descriptor, Extension, Requirement, RequirementKind
+from renderer.model.bundles.bundle import Bundle, Catalog, VerifiedBundle
+from renderer.model.bundles.extension import ClusterRole, Descriptor, Extension, Requirement, RequirementKind
+from renderer.model.bundles.trust import Verdict
 from renderer.model.reference import Digest, Platform
 from renderer.model.resolution import Question, Want
-from renderer.model.trust import Verdict
 from renderer.model.version import Constraint, Version
 
 _DIGEST = Digest("sha256", "0" * 64)

@@ -7,7 +7,7 @@ from typing import Any
 
 import resolvelib
 
-from renderer.model.extension import Extension, RequirementKind
+from renderer.model.bundles.extension import Extension, RequirementKind
 from renderer.model.resolution import Question
 from renderer.model.version import Constraint
 

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from renderer.model.extension import ClusterRole, Extension
+from renderer.model.bundles.extension import ClusterRole, Extension
 from renderer.model.lock import Lock, LockedEngine, LockedExtension
 from renderer.model.reference import Digest, Platform
 from renderer.model.resolution import PROFILE, Conflict, Link, Question, Resolution, Want, broken_rules

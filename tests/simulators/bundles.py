@@ -16,10 +16,10 @@ from renderer.adapters.layout import open_layout
 from renderer.adapters.layout_writer import FileLayoutWriter
 from renderer.adapters.signing import KeyFileSigner
 from renderer.commands import bundle as commands
-from renderer.model.bundle import VerifiedBundle
+from renderer.model.bundles.bundle import VerifiedBundle
+from renderer.model.bundles.trust import Algorithm, TrustedKey, TrustPolicy, TrustRule
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
-from renderer.model.trust import Algorithm, TrustedKey, TrustPolicy, TrustRule
 from renderer.ports import Layout
 from renderer.stages.verify import load_bundle
 from tests.realworld.stand_ins import write_layout

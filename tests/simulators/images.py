@@ -11,8 +11,8 @@ from renderer.commands.images.loads import Hold
 from renderer.commands.images.plan import targets_of_bundle
 from renderer.commands.images.sync import SyncOptions, sync
 from renderer.commands.images.verify import verify, verify_outcome
+from renderer.model.images.transfer import ImageTarget
 from renderer.model.outcome import Outcome
-from renderer.model.transfer import ImageTarget
 from renderer.ports import Registry
 from tests.realworld.stand_ins import write_layout
 from tests.simulators.bundles import SOURCE, Workshop

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from renderer.errors import BundleRefusedError, Finding, RemoteError, Where
-from renderer.model.extension import Descriptor
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import FoundManifest
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from renderer.model.extension import ClusterRole
+from renderer.model.bundles.extension import ClusterRole
 from renderer.model.fields import Json
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
-from renderer.model.manifest import Manifest, ObjectId, Origin
+from renderer.model.objects.manifest import Manifest, ObjectId, Origin
+from renderer.model.ordering.wave import Wave, WavePlan
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.rendering import Composed
 from renderer.model.site import (
@@ -27,7 +28,6 @@ from renderer.model.site import (
     SiteRegistry,
 )
 from renderer.model.version import Version
-from renderer.model.wave import Wave, WavePlan
 from renderer.stages.mirrors import plan_mirrors
 
 _TEMPLATES = Path(__file__).parents[2] / "templates"

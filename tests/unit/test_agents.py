@@ -7,11 +7,11 @@ from typing import Any, cast
 import pytest
 
 from renderer.errors import InputError
-from renderer.formats.manifests import load_documents
-from renderer.model.extension import HealthRule
+from renderer.formats.kubernetes.manifests import load_documents
+from renderer.model.bundles.extension import HealthRule
+from renderer.model.ordering.wave import WavePlan
 from renderer.model.site import GitOpsAgent, Site
-from renderer.model.tree import FileTree
-from renderer.model.wave import WavePlan
+from renderer.model.trees.tree import FileTree
 from renderer.stages.agents import agent_files
 from tests.simulators.sites import SHIPPED, a_deployment, a_plan, a_site, an_object
 

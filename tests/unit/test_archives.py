@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.formats.archives import ArchiveError, ArchiveLimits, pack, unpack
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 
 PARTS = st.text("abcü-.x", min_size=1, max_size=6).filter(lambda part: part not in {".", ".."})
 TREES = st.dictionaries(

@@ -14,7 +14,7 @@ import pytest
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Severity
 from renderer.formats.archives import unpack
-from renderer.formats.artifact import REF_NAME
+from renderer.formats.bundle.artifact import REF_NAME
 from renderer.model.outcome import Outcome
 from renderer.model.reference import ImageReference, Platform
 from tests.realworld.stand_ins import write_layout

@@ -11,8 +11,8 @@ import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
 from renderer.errors import InputError
-from renderer.formats.bundle_source import DeclaredImage, SourceExtension, SourceLayout, read_bundle_source
-from renderer.model.extension import ComponentKind
+from renderer.formats.bundle.source import DeclaredImage, SourceExtension, SourceLayout, read_bundle_source
+from renderer.model.bundles.extension import ComponentKind
 from tests.simulators.bundles import ROOT, SOURCE, schema
 
 

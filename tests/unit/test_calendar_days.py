@@ -1,4 +1,4 @@
-"""Days as profiles and trust policies write them (formats/calendar_days.py)."""
+"""Days as profiles and trust policies write them (formats/documents/calendar_days.py)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from renderer.formats.calendar_days import parse_day
+from renderer.formats.documents.calendar_days import parse_day
 
 
 def test_a_day_is_year_month_and_day() -> None:

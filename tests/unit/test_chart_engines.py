@@ -17,12 +17,12 @@ from renderer.adapters.executors import SerialExecutor, ThreadExecutor
 from renderer.adapters.helm_embedded import EmbeddedHelm
 from renderer.adapters.helm_executable import ExecutableHelm
 from renderer.errors import InputError
-from renderer.formats.kubesphere import AGENT_TAG, HOST_TAG, forced_values
-from renderer.formats.manifests import load_values
-from renderer.model.chart import ChartRequest
-from renderer.model.extension import Component, ComponentKind, Descriptor
+from renderer.formats.kubernetes.manifests import load_values
+from renderer.formats.kubesphere.package import AGENT_TAG, HOST_TAG, forced_values
+from renderer.model.bundles.chart import ChartRequest
+from renderer.model.bundles.extension import Component, ComponentKind, Descriptor
 from renderer.model.fields import Fields, Json
-from renderer.model.manifest import Manifest
+from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import Digest
 from renderer.model.rendering import Inflated
 from renderer.model.version import Version

@@ -6,8 +6,8 @@ import pytest
 
 from renderer.commands.check import check
 from renderer.errors import Finding
-from renderer.model.owned_root import PROOF
-from renderer.model.tree import FileTree
+from renderer.model.trees.owned_root import PROOF
+from renderer.model.trees.tree import FileTree
 
 CONFIG_MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"
 

@@ -13,7 +13,7 @@ import pytest
 from renderer.checks import kubernetes, ordering, security, supply_chain
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule, accepted_by, judge, run_rules
-from renderer.model.manifest import Manifest
+from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.rendering import Composed
 from renderer.model.site import CheckRules, Distribution, Fallback, IgnoreRule, ImagesMode, Runtime, SecretsMode

@@ -13,8 +13,8 @@ import pytest
 from renderer.adapters import directory
 from renderer.adapters.directory import DirectoryStore
 from renderer.errors import Finding, InputError
-from renderer.model.owned_root import PROOF
-from renderer.model.tree import FileTree
+from renderer.model.trees.owned_root import PROOF
+from renderer.model.trees.tree import FileTree
 from renderer.ports import Author, Published
 
 AUTHOR = Author(name="Site Owner", email="owner@site.example", when=datetime(2026, 11, 1, tzinfo=UTC))

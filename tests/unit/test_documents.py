@@ -8,7 +8,7 @@ import pytest
 
 from renderer.adapters.package_data import schema, schema_names, template, template_names
 from renderer.errors import Finding, InputError
-from renderer.formats.documents import (
+from renderer.formats.documents.document import (
     Document,
     DocumentLimits,
     Faults,

@@ -10,8 +10,8 @@ import pytest
 
 from renderer.errors import Severity
 from renderer.model.fields import Json, read_path, spell_path
-from renderer.model.generated import GeneratedKind, GeneratedValue
-from renderer.model.manifest import HookPhase, Manifest, Origin
+from renderer.model.generated.values import GeneratedKind, GeneratedValue
+from renderer.model.objects.manifest import HookPhase, Manifest, Origin
 from renderer.model.rendering import Inflated
 from renderer.stages.generated import UseKind, differences, may_invent, scan_templates, template_findings
 

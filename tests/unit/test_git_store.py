@@ -14,8 +14,8 @@ import pytest
 
 from renderer.adapters.git.store import GitStore
 from renderer.errors import Finding, InputError, RemoteError, RendererError
-from renderer.model.owned_root import PROOF
-from renderer.model.tree import FileTree
+from renderer.model.trees.owned_root import PROOF
+from renderer.model.trees.tree import FileTree
 from renderer.ports import Author
 
 AUTHOR = Author(name="Site Owner", email="owner@site.example", when=datetime(2026, 11, 1, 8, 30, tzinfo=UTC))

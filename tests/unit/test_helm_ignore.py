@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from renderer.formats.helm_ignore import without_ignored
-from renderer.model.tree import FileTree
+from renderer.formats.charts.ignore import without_ignored
+from renderer.model.trees.tree import FileTree
 
 FILES = (
     "Chart.yaml", "values.yaml", "README.md", "notes.txt", "a.swp", "templates/x.yaml", "templates/.hidden.yaml",

@@ -1,11 +1,11 @@
-"""One image under every spelling that objects use for it (model/image_index.py)."""
+"""One image under every spelling that objects use for it (model/images/index.py)."""
 
 from __future__ import annotations
 
-from renderer.model.bundle import BundleImage
-from renderer.model.extension import Descriptor
-from renderer.model.image_index import ImageIndex, vouches
-from renderer.model.mirror import Mirror, MirrorPlan
+from renderer.model.bundles.bundle import BundleImage
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.images.index import ImageIndex, vouches
+from renderer.model.images.mirror import Mirror, MirrorPlan
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.site import Fallback
 

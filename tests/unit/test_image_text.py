@@ -2,8 +2,8 @@
 
 import pytest
 
-from renderer.model.image_slots import split_blocks, split_image
-from renderer.model.image_text import looks_like_image, spot_references
+from renderer.model.images.slots import split_blocks, split_image
+from renderer.model.images.text import looks_like_image, spot_references
 
 DIGEST = "sha256:" + "ab" * 32
 

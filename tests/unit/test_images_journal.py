@@ -10,9 +10,9 @@ import pytest
 from renderer.adapters.journal import FileJournal
 from renderer.cli.progress import TransferProgress, duration, volume
 from renderer.commands.images.listing import list_images
-from renderer.formats.documents import parse_document
+from renderer.formats.documents.document import parse_document
+from renderer.model.images.transfer import ImageTarget
 from renderer.model.reference import Digest, ImageReference, Platform
-from renderer.model.transfer import ImageTarget
 
 ONE, TWO = Digest.of(b"one"), Digest.of(b"two")
 LOCATION = "https://registry.site.example:5443"

@@ -8,8 +8,8 @@ import pytest
 
 from renderer.commands.images.projects import create_projects
 from renderer.errors import RemoteError
+from renderer.model.images.transfer import ImageTarget
 from renderer.model.reference import Digest, ImageReference
-from renderer.model.transfer import ImageTarget
 from tests.simulators.registries import fault
 
 TARGETS = [

@@ -14,7 +14,7 @@ from renderer.adapters.signing import KeyFileSigner
 from renderer.commands.images.receipts import receipt_of, signed_receipt
 from renderer.commands.images.verify import verify
 from renderer.errors import BundleRefusedError
-from renderer.formats.receipt import encode_statement, read_receipt, to_sign
+from renderer.formats.bundle.receipt import encode_statement, read_receipt, to_sign
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from tests.simulators.images import IMAGES, ImageSite

@@ -11,8 +11,8 @@ import pytest
 
 from renderer.adapters.signing import KeyFileSigner, make_key_pair
 from renderer.errors import InputError
-from renderer.formats.signatures import parse_public_key
-from renderer.model.trust import Algorithm
+from renderer.formats.trust.keys import parse_public_key
+from renderer.model.bundles.trust import Algorithm
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.ECDSA_P256_SHA256, Algorithm.ECDSA_P384_SHA384, Algorithm.ED25519])

@@ -9,13 +9,13 @@ import pytest
 
 from renderer.errors import InputError, Severity
 from renderer.formats.archives import unpack
-from renderer.formats.artifact import CHART_LAYER, describe
-from renderer.formats.kubesphere import Package, cluster_info, forced_values, is_agent, read_package
-from renderer.formats.kubesphere_chart import generated_chart_file
-from renderer.formats.manifests import load_values
-from renderer.model.extension import ClusterRole, RequirementKind
+from renderer.formats.bundle.artifact import CHART_LAYER, describe
+from renderer.formats.kubernetes.manifests import load_values
+from renderer.formats.kubesphere.chart import generated_chart_file
+from renderer.formats.kubesphere.package import Package, cluster_info, forced_values, is_agent, read_package
+from renderer.model.bundles.extension import ClusterRole, RequirementKind
 from renderer.model.fields import FieldError, Fields
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 
 METADATA = """\
 apiVersion: kubesphere.io/v1alpha1

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from renderer.errors import Severity
-from renderer.formats.manifests import dump_manifest
-from renderer.model.manifest import Manifest, ObjectId
-from renderer.model.orphan import Orphan
+from renderer.formats.kubernetes.manifests import dump_manifest
+from renderer.model.objects.manifest import Manifest, ObjectId
+from renderer.model.ordering.wave import WavePlan
 from renderer.model.site import GitOpsAgent
-from renderer.model.tree import FileTree
-from renderer.model.wave import WavePlan
+from renderer.model.trees.orphan import Orphan
+from renderer.model.trees.tree import FileTree
 from renderer.stages.layout import Laid, ManifestTexts, lay_out
 from tests.simulators.sites import a_definition, a_deployment, a_plan, an_object
 

@@ -13,8 +13,8 @@ import pytest
 from renderer.adapters.layout import open_layout
 from renderer.adapters.layout_writer import FileLayoutWriter
 from renderer.errors import BundleRefusedError, InputError
-from renderer.formats.artifact import describe
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.artifact import describe
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import Blob
 

@@ -7,11 +7,11 @@ import pytest
 
 from renderer.adapters.package_data import schema
 from renderer.errors import Finding, InputError, Severity
-from renderer.formats.documents import parse_document, validate
+from renderer.formats.documents.document import parse_document, validate
 from renderer.formats.lockfile import decode_lock, encode_lock
-from renderer.model.generated import GeneratedKind, GeneratedValue
+from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, drift
-from renderer.model.manifest import ObjectId
+from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
 

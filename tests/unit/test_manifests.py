@@ -15,7 +15,7 @@ import pytest
 import yaml
 from helm_python.chart import values_from_yaml
 
-from renderer.formats.manifests import (
+from renderer.formats.kubernetes.manifests import (
     DuplicateKey,
     Limits,
     UnwritableError,

@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 
 from renderer.errors import InputError
-from renderer.formats.manifests import load_values
-from renderer.model.mirror import Mirror, MirrorPlan
+from renderer.formats.kubernetes.manifests import load_values
+from renderer.model.images.mirror import Mirror, MirrorPlan
 from renderer.model.reference import ImageReference
 from renderer.model.site import Distribution, Fallback, Runtime, SecretReference, Site
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.model.version import Version
 from renderer.stages.mirrors import node_files, plan_mirrors, runtimes_of
 from tests.simulators.sites import SHIPPED, a_site, pinned

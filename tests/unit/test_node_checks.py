@@ -11,7 +11,7 @@ import pytest
 from renderer.checks import nodes
 from renderer.errors import Finding, Severity
 from renderer.model.check import run_rules
-from renderer.model.manifest import Manifest
+from renderer.model.objects.manifest import Manifest
 from renderer.model.site import Distribution, ImagesMode, Runtime, Site
 from tests.simulators.sites import a_deployment, a_plan, a_site, an_object, composed, pinned
 

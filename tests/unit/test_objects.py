@@ -2,9 +2,9 @@
 
 import pytest
 
-from renderer.model.extension import Component, ComponentKind, Descriptor
+from renderer.model.bundles.extension import Component, ComponentKind, Descriptor
 from renderer.model.fields import FieldError
-from renderer.model.manifest import DuplicateObjectError, Manifest, ManifestSet, ObjectId, Origin
+from renderer.model.objects.manifest import DuplicateObjectError, Manifest, ManifestSet, ObjectId, Origin
 from renderer.model.reference import Digest
 
 ORIGIN = Origin(extension="web", component="web", source="web/templates/web.yaml")

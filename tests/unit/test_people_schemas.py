@@ -9,7 +9,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
 from renderer.adapters.package_data import schema
-from renderer.formats.documents import Document, parse_document, validate
+from renderer.formats.documents.document import Document, parse_document, validate
 
 NAMES = ("site.v1", "trust-policy.v1", "site-lock.v1")
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from renderer.errors import Finding, Severity
-from renderer.model.bundle import BundleImage
-from renderer.model.extension import Descriptor
-from renderer.model.manifest import Manifest, Origin
-from renderer.model.mirror import Mirror, MirrorPlan
+from renderer.model.bundles.bundle import BundleImage
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.images.mirror import Mirror, MirrorPlan
+from renderer.model.objects.manifest import Manifest, Origin
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.site import Fallback, ImagesMode
 from renderer.stages.pin import Pinned, pin

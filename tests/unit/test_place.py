@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from renderer.errors import Severity
-from renderer.model.manifest import Manifest, Origin
-from renderer.model.scope import GroupKind, Scope, built_in_scope, scopes_of
+from renderer.model.objects.manifest import Manifest, Origin
+from renderer.model.objects.scope import GroupKind, Scope, built_in_scope, scopes_of
 from renderer.stages.place import Placed, place, unite
 
 HOMES = {("web", "host"): "extension-web", ("web", "agent"): "extension-web", ("db", "db"): "data"}

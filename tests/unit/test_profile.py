@@ -10,9 +10,9 @@ import pytest
 from renderer.adapters.files import WorkingTree
 from renderer.adapters.package_data import schema
 from renderer.errors import Severity
-from renderer.formats.profile import LoadedSite, read_profile
-from renderer.model.extension import ClusterRole
-from renderer.model.generated import Settlement
+from renderer.formats.profile.site import LoadedSite, read_profile
+from renderer.model.bundles.extension import ClusterRole
+from renderer.model.generated.values import Settlement
 from renderer.model.reference import Platform
 from renderer.model.site import (
     CheckRules,

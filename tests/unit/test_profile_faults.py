@@ -8,7 +8,7 @@ import pytest
 from renderer.adapters.files import WorkingTree
 from renderer.adapters.package_data import schema
 from renderer.errors import Finding, InputError
-from renderer.formats.profile import read_profile
+from renderer.formats.profile.site import read_profile
 
 BASE = """\
 apiVersion: sitewright.dev/v1

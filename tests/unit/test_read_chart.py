@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from renderer.errors import Severity
-from renderer.model.chart import ChartFile, ChartOutput
-from renderer.model.extension import Component, ComponentKind, Descriptor
+from renderer.model.bundles.chart import ChartFile, ChartOutput
+from renderer.model.bundles.extension import Component, ComponentKind, Descriptor
 from renderer.model.fields import Json
-from renderer.model.manifest import HookPhase, Manifest
+from renderer.model.objects.manifest import HookPhase, Manifest
 from renderer.model.reference import Digest
 from renderer.model.rendering import Inflated
 from renderer.model.version import Version

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from renderer.errors import Finding, InputError, Severity, Where
-from renderer.formats.manifests import load_values
-from renderer.model.generated import GeneratedKind, GeneratedValue
-from renderer.model.manifest import ObjectId
-from renderer.model.orphan import Orphan
+from renderer.formats.kubernetes.manifests import load_values
+from renderer.model.generated.values import GeneratedKind, GeneratedValue
+from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest
 from renderer.model.rendering import Composed, DroppedHook, ExternalObject
 from renderer.model.site import CheckRules, IgnoreRule
-from renderer.model.tree import FileTree
+from renderer.model.trees.orphan import Orphan
+from renderer.model.trees.tree import FileTree
 from renderer.stages.provenance import PROVENANCE, is_current, provenance, render_inputs
 from renderer.stages.records import read_orphans, record_files
 from tests.simulators.sites import SHIPPED, a_deployment, a_lock, a_plan, a_site, an_object, composed, pinned

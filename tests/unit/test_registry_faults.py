@@ -15,8 +15,8 @@ from renderer.adapters.registry.client import RegistryClient
 from renderer.adapters.registry.credentials import Credentials
 from renderer.adapters.registry.opening import open_registry
 from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError
-from renderer.formats.artifact import IMAGE_INDEX, IMAGE_MANIFEST, describe, descriptor_json
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.artifact import IMAGE_INDEX, IMAGE_MANIFEST, describe, descriptor_json
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import Projects
 from tests.simulators.registry_server import Fault, Simulator, registry_server

@@ -20,8 +20,8 @@ import pytest
 from renderer.adapters.registry.client import RegistryClient
 from renderer.adapters.registry.opening import credential_source, open_registry
 from renderer.errors import BundleRefusedError, InputError, RemoteError
-from renderer.formats.artifact import IMAGE_INDEX, IMAGE_MANIFEST, describe, index_content
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.artifact import IMAGE_INDEX, IMAGE_MANIFEST, describe, index_content
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import Registry
 from tests.unit.registry_fixture import (

@@ -7,10 +7,10 @@ import pytest
 
 from renderer.commands.diff import MARKDOWN_LIMIT, diff_trees
 from renderer.errors import InputError
-from renderer.formats.manifests import dump_manifest
-from renderer.model.change import ChangeKind, FieldChange, FileChange, Review
+from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json
-from renderer.model.tree import FileTree
+from renderer.model.trees.change import ChangeKind, FieldChange, FileChange, Review
+from renderer.model.trees.tree import FileTree
 from renderer.stages.review.compare import review
 from renderer.stages.review.differences import differences
 

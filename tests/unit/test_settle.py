@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from renderer.formats.manifests import dump_manifest
+from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json
-from renderer.model.generated import GeneratedKind, GeneratedValue, Settlement
-from renderer.model.manifest import HookPhase, Manifest, ObjectId, Origin
+from renderer.model.generated.values import GeneratedKind, GeneratedValue, Settlement
+from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId, Origin
 from renderer.stages.chart import name_hooks
 from renderer.stages.settle import PLACEHOLDER, settle
 

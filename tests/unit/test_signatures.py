@@ -12,16 +12,10 @@ import pytest
 
 from renderer.adapters.signing import KeyFileSigner
 from renderer.errors import InputError
-from renderer.formats.signatures import (
-    StoredSignature,
-    load_private_key,
-    make_payload,
-    parse_public_key,
-    payload_digest,
-    signature_tag,
-)
+from renderer.formats.trust.cosign import StoredSignature, make_payload, payload_digest, signature_tag
+from renderer.formats.trust.keys import load_private_key, parse_public_key
+from renderer.model.bundles.trust import Algorithm
 from renderer.model.reference import Digest
-from renderer.model.trust import Algorithm
 from tests.simulators.bundles import Workshop
 
 MANIFEST = Digest.of(b"manifest")

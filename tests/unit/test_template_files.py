@@ -7,8 +7,8 @@ import pytest
 
 from renderer.errors import Finding, InputError, Severity
 from renderer.formats.archives import pack
-from renderer.formats.manifests import load_documents
-from renderer.model.extension import ClusterRole, Component, ComponentKind, Descriptor, Extension
+from renderer.formats.kubernetes.manifests import load_documents
+from renderer.model.bundles.extension import ClusterRole, Component, ComponentKind, Descriptor, Extension
 from renderer.model.reference import Digest, Platform
 from renderer.model.site import (
     CheckRules,
@@ -23,7 +23,7 @@ from renderer.model.site import (
     Site,
     SiteRegistry,
 )
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.model.version import Version
 from renderer.stages.template import render_files, template_context
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from renderer.formats.templates import TemplateError, render_template
+from renderer.formats.templates.sandbox import TemplateError, render_template
 
 
 def render(text: str, values: Mapping[str, Any] | None = None, **includes: str) -> str:
@@ -107,5 +107,6 @@ def test_a_fault_in_an_included_template_is_told_there() -> None:
 
 
 def test_start_up_does_without_jinja() -> None:
-    code = "import sys; import renderer.formats.templates, renderer.stages.template; assert 'jinja2' not in sys.modules"
+    loaded = "renderer.formats.templates.sandbox, renderer.stages.template"
+    code = f"import sys; import {loaded}; assert 'jinja2' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.model.tree import FileTree, RelativePath
+from renderer.model.trees.tree import FileTree, RelativePath
 
 names = st.from_regex(r"[a-z]{1,6}(/[a-z]{1,6}){0,3}", fullmatch=True)
 

@@ -1,4 +1,4 @@
-"""Trust policies that cannot be wrong once built (model/trust.py)."""
+"""Trust policies that cannot be wrong once built (model/bundles/trust.py)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from renderer.model.trust import TrustedKey, TrustPolicy, TrustRule
+from renderer.model.bundles.trust import TrustedKey, TrustPolicy, TrustRule
 
 VENDOR = TrustedKey(name="vendor", pem=b"")
 OFFICE = TrustedKey(name="office", pem=b"")

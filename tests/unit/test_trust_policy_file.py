@@ -11,8 +11,8 @@ import pytest
 from renderer.adapters.files import WorkingTree
 from renderer.adapters.package_data import schema
 from renderer.errors import Finding, InputError
-from renderer.formats.trust_policy import read_trust_policy
-from renderer.model.trust import Algorithm, TrustPolicy
+from renderer.formats.trust.policy import read_trust_policy
+from renderer.model.bundles.trust import Algorithm, TrustPolicy
 
 NONE: Mapping[str, bytes] = {}
 POLICY = """\

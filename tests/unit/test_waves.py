@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from renderer.errors import Severity
-from renderer.model.apply_order import apply_order
-from renderer.model.manifest import HookPhase, Manifest, ObjectId, Origin
+from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId, Origin
+from renderer.model.ordering.apply_order import apply_order
 from renderer.stages.waves import Planned, plan_waves
 
 RBAC = "rbac.authorization.k8s.io/v1"

@@ -1,10 +1,10 @@
-"""Where libyaml stops or goes on and go-yaml v2 does not (formats/yaml_events.py)."""
+"""Where libyaml stops or goes on and go-yaml v2 does not (formats/kubernetes/yaml_events.py)."""
 
 from __future__ import annotations
 
 import pytest
 
-from renderer.formats.manifests import YamlError, load_documents, load_values
+from renderer.formats.kubernetes.manifests import YamlError, load_documents, load_values
 
 
 @pytest.mark.parametrize(

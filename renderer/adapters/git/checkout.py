@@ -16,7 +16,7 @@ from typing import Final
 
 from renderer.adapters.git.command import Git
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.git_objects import Edit, index_lines, paths_z
+from renderer.formats.git.objects import Edit, index_lines, paths_z
 
 _JOURNAL: Final = "sitewright-publish"
 

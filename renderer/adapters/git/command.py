@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.git_remote import without_credentials
+from renderer.formats.git.remote import without_credentials
 
 if TYPE_CHECKING:
     from git import Git as Program

@@ -16,7 +16,7 @@ from renderer.adapters.git.checkout import Checkout
 from renderer.adapters.git.command import Git, GitFailedError
 from renderer.adapters.git.remote_side import RemoteSide
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.git_remote import Remote, read_remote
+from renderer.formats.git.remote import Remote, read_remote
 
 _AGAIN: Final = "run the same command again: it starts from what the branch holds now"
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from renderer.adapters.git.command import Git, GitFailedError
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.git_objects import Entry, read_batch, read_listing
-from renderer.model.owned_root import separate_roots
-from renderer.model.tree import FileTree
+from renderer.formats.git.objects import Entry, read_batch, read_listing
+from renderer.model.trees.owned_root import separate_roots
+from renderer.model.trees.tree import FileTree
 
 
 def listing(git: Git, commit: str | None, roots: Sequence[str]) -> dict[str, Entry]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from renderer.adapters.git.command import Git, GitFailedError
 from renderer.errors import Finding, RemoteError, Where
-from renderer.formats.git_remote import Remote, links, read_push, remote_lines
+from renderer.formats.git.remote import Remote, links, read_push, remote_lines
 
 _NO_ACCESS: Final = (
     "Authentication failed",

@@ -8,7 +8,7 @@ from pathlib import Path
 from renderer.adapters.git.command import Git, GitFailedError
 from renderer.adapters.git.reading import read_tree
 from renderer.errors import Finding, InputError, Where
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.ports import Author, Published
 
 

@@ -20,10 +20,10 @@ from renderer.adapters.git.places import Place, open_clone, open_local, push_tar
 from renderer.adapters.git.reading import listing, not_plain, read_tree
 from renderer.adapters.git.remote_side import RemoteSide, advice, takes_no_options
 from renderer.errors import Finding, InputError, RemoteError, Where
-from renderer.formats.git_objects import Edit, Signature, compare, import_stream, read_listing
-from renderer.formats.git_remote import check_branch, read_remote
-from renderer.model.owned_root import foreign_files, refuse, separate_roots
-from renderer.model.tree import FileTree
+from renderer.formats.git.objects import Edit, Signature, compare, import_stream, read_listing
+from renderer.formats.git.remote import check_branch, read_remote
+from renderer.model.trees.owned_root import foreign_files, refuse, separate_roots
+from renderer.model.trees.tree import FileTree
 from renderer.ports import Author, Published
 
 _PENDING: Final = "refs/sitewright/pending"

@@ -13,7 +13,7 @@ from renderer.adapters.registry.harbor import HarborProjects
 from renderer.adapters.registry.transport import Received, Request, Transport
 from renderer.adapters.registry.uploads import CHUNK, Upload
 from renderer.errors import BundleRefusedError, RemoteError, Where
-from renderer.formats.artifact import (
+from renderer.formats.bundle.artifact import (
     IMAGE_INDEX,
     INDEX_TYPES,
     MANIFEST_LIMIT,
@@ -21,7 +21,7 @@ from renderer.formats.artifact import (
     parse_index,
 )
 from renderer.formats.canonical_json import parse_json
-from renderer.model.extension import Descriptor
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Fields
 from renderer.model.reference import Digest
 from renderer.ports import FoundManifest

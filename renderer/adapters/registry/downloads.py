@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from renderer.adapters.registry.connections import Answer
 from renderer.adapters.registry.transport import PassingError, Request, Transport
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.model.extension import Descriptor
+from renderer.model.bundles.extension import Descriptor
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -17,7 +17,7 @@ from renderer.adapters.registry.connections import Content, Origin
 from renderer.adapters.registry.faults import Refusal
 from renderer.adapters.registry.transport import PassingError, Received, Request, Transport
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.model.extension import Descriptor
+from renderer.model.bundles.extension import Descriptor
 
 CHUNK: Final = 16 * 2**20
 _PIECE: Final = 1024 * 1024

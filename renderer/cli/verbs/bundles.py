@@ -28,7 +28,7 @@ def _build(options: Options) -> Outcome:
 def _keygen(options: Options) -> Outcome:
     from renderer.adapters.signing import make_key_pair
     from renderer.cli import wiring
-    from renderer.model.trust import Algorithm
+    from renderer.model.bundles.trust import Algorithm
 
     path = options.text("key")
     passphrase = wiring.passphrase_for(path)() if options.flag("encrypt") else None

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from renderer.commands.images.loads import Hold
+    from renderer.model.images.transfer import ImageTarget
     from renderer.model.site import Site
-    from renderer.model.transfer import ImageTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from renderer.model.tree import FileTree
+    from renderer.model.trees.tree import FileTree
     from renderer.ports import TreeStore
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from renderer.commands.bundle.contents import Contents, Packed, in_memory
 from renderer.commands.bundle.images import FoundImage, collect_images
 from renderer.errors import Finding, InputError, Severity, Where
-from renderer.formats.artifact import (
+from renderer.formats.bundle.artifact import (
     BUNDLE_CONFIG,
     BUNDLE_TYPE,
     CARRIED,
@@ -21,11 +21,11 @@ from renderer.formats.artifact import (
     describe,
     index_content,
 )
-from renderer.formats.bundle_document import encode_bundle, spell_time
-from renderer.formats.bundle_source import BundleSourceDocument, SourceExtension, read_bundle_source
-from renderer.formats.wording import count, headline, identity, size
-from renderer.model.bundle import Bundle, BundleImage
-from renderer.model.extension import Descriptor, Extension
+from renderer.formats.bundle.document import encode_bundle, spell_time
+from renderer.formats.bundle.source import BundleSourceDocument, SourceExtension, read_bundle_source
+from renderer.formats.documents.wording import count, headline, identity, size
+from renderer.model.bundles.bundle import Bundle, BundleImage
+from renderer.model.bundles.extension import Descriptor, Extension
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.ports import Blob, Files, LayoutWriter

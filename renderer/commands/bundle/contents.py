@@ -11,16 +11,16 @@ from typing import Final, TypeVar
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.archives import ArchiveError, pack, unpack
-from renderer.formats.artifact import CHART_LAYER, FILES_LAYER, describe
-from renderer.formats.bundle_source import BundleSourceDocument, SourceComponent, SourceExtension, SourceFile
+from renderer.formats.bundle.artifact import CHART_LAYER, FILES_LAYER, describe
+from renderer.formats.bundle.source import BundleSourceDocument, SourceComponent, SourceExtension, SourceFile
 from renderer.formats.canonical_json import parse_json
-from renderer.formats.helm_ignore import without_ignored
-from renderer.formats.kubesphere import CHART_FILE, METADATA_FILE, Package, read_package
-from renderer.formats.kubesphere_chart import generated_chart_file
-from renderer.formats.manifests import Limits, YamlError, load_values
-from renderer.model.extension import Component, ComponentKind, Descriptor, Extension
+from renderer.formats.charts.ignore import without_ignored
+from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
+from renderer.formats.kubesphere.chart import generated_chart_file
+from renderer.formats.kubesphere.package import CHART_FILE, METADATA_FILE, Package, read_package
+from renderer.model.bundles.extension import Component, ComponentKind, Descriptor, Extension
 from renderer.model.fields import FieldError, Json, spell_path
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.ports import Blob, Files
 
 _ARCHIVES: Final = (".tgz", ".tar.gz")

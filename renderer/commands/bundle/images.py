@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
-from renderer.formats.artifact import (
+from renderer.formats.bundle.artifact import (
     CARRIED,
     INDEX_TYPES,
     MANIFEST_TYPES,
@@ -17,9 +17,9 @@ from renderer.formats.artifact import (
     parse_manifest,
     platform_of_config,
 )
-from renderer.formats.bundle_source import BundleSourceDocument, DeclaredImage, SourceLayout, tagged_reference
-from renderer.model.bundle import BundleImage
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.source import BundleSourceDocument, DeclaredImage, SourceLayout, tagged_reference
+from renderer.model.bundles.bundle import BundleImage
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import ImageReference, Platform
 from renderer.ports import Blob, BundleSource, Files
 

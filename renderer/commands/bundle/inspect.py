@@ -8,13 +8,13 @@ from renderer.commands.bundle.build import is_carried
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.commands.bundle.verify import verdict_json
 from renderer.errors import Finding, Severity, Where
-from renderer.formats.artifact import BundleParts, read_parts
-from renderer.formats.wording import count, headline, identity, table
-from renderer.model.bundle import Bundle, BundleImage, VerifiedBundle
-from renderer.model.extension import Extension
+from renderer.formats.bundle.artifact import BundleParts, read_parts
+from renderer.formats.documents.wording import count, headline, identity, table
+from renderer.model.bundles.bundle import Bundle, BundleImage, VerifiedBundle
+from renderer.model.bundles.extension import Extension
+from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
-from renderer.model.trust import TrustPolicy
 from renderer.ports import BundleSource
 from renderer.stages.verify import verify
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from renderer.commands.bundle.contents import in_memory
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import Where
-from renderer.formats.artifact import (
+from renderer.formats.bundle.artifact import (
     IMAGE_MANIFEST,
     REF_NAME,
     BundleParts,
@@ -20,9 +20,10 @@ from renderer.formats.artifact import (
     read_parts,
     signature_manifest,
 )
-from renderer.formats.signatures import StoredSignature, make_payload, parse_public_key, payload_digest, signature_tag
-from renderer.formats.wording import count
-from renderer.model.extension import Descriptor
+from renderer.formats.documents.wording import count
+from renderer.formats.trust.cosign import StoredSignature, make_payload, payload_digest, signature_tag
+from renderer.formats.trust.keys import parse_public_key
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import Layout, LayoutWriter, Signer

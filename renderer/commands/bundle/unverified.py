@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.artifact import BundleParts
-from renderer.formats.bundle_document import decode_bundle
-from renderer.model.bundle import Bundle
+from renderer.formats.bundle.artifact import BundleParts
+from renderer.formats.bundle.document import decode_bundle
+from renderer.model.bundles.bundle import Bundle
 
 
 def read_unverified(parts: BundleParts, location: str) -> Bundle:

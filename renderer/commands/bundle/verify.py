@@ -7,21 +7,21 @@ from typing import Final
 
 from renderer.commands.bundle.build import is_carried, listed_images
 from renderer.errors import BundleRefusedError, Finding, Severity, Where
-from renderer.formats.artifact import (
+from renderer.formats.bundle.artifact import (
     REF_NAME,
     find_signatures,
     parse_index,
     parse_manifest,
     read_parts,
 )
-from renderer.formats.bundle_document import spell_time
-from renderer.formats.wording import count, headline, identity, size, table
-from renderer.model.bundle import BundleImage, VerifiedBundle
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.document import spell_time
+from renderer.formats.documents.wording import count, headline, identity, size, table
+from renderer.model.bundles.bundle import BundleImage, VerifiedBundle
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.bundles.trust import TrustPolicy, Verdict
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from renderer.model.trust import TrustPolicy, Verdict
 from renderer.ports import Layout
 from renderer.stages.verify import verify as verify_parts
 

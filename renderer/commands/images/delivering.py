@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from renderer.commands.images.crew import Crew
 from renderer.commands.images.loads import Hold
 from renderer.errors import Finding, RemoteError, RendererError
-from renderer.model.extension import Descriptor
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.images.transfer import Delivery, Traffic
 from renderer.model.reference import Digest
-from renderer.model.transfer import Delivery, Traffic
 from renderer.ports import Journal, Progress, Registry
 
 Place = tuple[Digest, str]

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
-from renderer.formats.wording import count, table
+from renderer.formats.documents.wording import count, table
 from renderer.model.fields import Json
+from renderer.model.images.transfer import ImageTarget
 from renderer.model.outcome import Outcome
-from renderer.model.transfer import ImageTarget
 
 FORMATS: Final = ("text", "json", "skopeo", "kubekey")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.artifact import CARRIED, INDEX_TYPES, parse_index, parse_manifest
-from renderer.model.bundle import BundleImage, VerifiedBundle
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.artifact import CARRIED, INDEX_TYPES, parse_index, parse_manifest
+from renderer.model.bundles.bundle import BundleImage, VerifiedBundle
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.images.transfer import ImageTarget, Shipment, StoredManifest
 from renderer.model.reference import Digest, ImageReference
-from renderer.model.transfer import ImageTarget, Shipment, StoredManifest
 from renderer.ports import BundleSource
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from renderer.commands.images.survey import Standing, subject
 from renderer.errors import Finding, RemoteError
-from renderer.formats.artifact import INDEX_TYPES
-from renderer.model.transfer import Shipment
+from renderer.formats.bundle.artifact import INDEX_TYPES
+from renderer.model.images.transfer import Shipment
 from renderer.ports import Registry
 
 _CONTENT_REFUSED: Final = frozenset({"registry-refused", "registry-not-found"})

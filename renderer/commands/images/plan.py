@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.model.bundle import Bundle, VerifiedBundle
+from renderer.model.bundles.bundle import Bundle, VerifiedBundle
+from renderer.model.images.mirror import MirrorPlan
+from renderer.model.images.transfer import ImageTarget
 from renderer.model.lock import Lock
-from renderer.model.mirror import MirrorPlan
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.site import Site
-from renderer.model.transfer import ImageTarget
 from renderer.stages.mirrors.plan import plan_mirrors
 
 _SHOWN: Final = 10

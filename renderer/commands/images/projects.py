@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from renderer.errors import Finding, RendererError, Severity, Where
-from renderer.model.transfer import ImageTarget
+from renderer.model.images.transfer import ImageTarget
 from renderer.ports import Projects
 
 

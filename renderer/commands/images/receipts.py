@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from renderer.commands.images.verify import Verified
-from renderer.formats.receipt import encode_envelope, encode_statement, to_sign
-from renderer.model.receipt import Receipt, ReceiptImage
+from renderer.formats.bundle.receipt import encode_envelope, encode_statement, to_sign
+from renderer.model.bundles.receipt import Receipt, ReceiptImage
 from renderer.model.reference import Digest
 from renderer.ports import Signer
 

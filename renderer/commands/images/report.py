@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from renderer.commands.images.plan import some
 from renderer.errors import Finding, RemoteError, Where
-from renderer.formats.wording import count, size, table
+from renderer.formats.documents.wording import count, size, table
 from renderer.model.fields import Json
+from renderer.model.images.transfer import Delivery, ImageResult, ImageState, Traffic
 from renderer.model.outcome import Outcome
-from renderer.model.transfer import Delivery, ImageResult, ImageState, Traffic
 
 
 def sync_outcome(

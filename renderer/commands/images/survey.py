@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from renderer.commands.images.crew import Crew
 from renderer.commands.images.loads import Hold
 from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
-from renderer.model.extension import Descriptor
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.images.transfer import Delivery, ImageTarget, Shipment, StoredManifest
 from renderer.model.reference import Digest
-from renderer.model.transfer import Delivery, ImageTarget, Shipment, StoredManifest
 from renderer.ports import Journal, Registry
 
 

@@ -14,8 +14,8 @@ from renderer.commands.images.manifests import push_manifests, tag_causes
 from renderer.commands.images.report import sync_outcome
 from renderer.commands.images.survey import Standing, Survey, survey
 from renderer.errors import Finding, RendererError
+from renderer.model.images.transfer import ImageResult, ImageState, ImageTarget, Traffic
 from renderer.model.outcome import Outcome
-from renderer.model.transfer import ImageResult, ImageState, ImageTarget, Traffic
 from renderer.ports import Journal, Progress, Registry
 
 

@@ -9,13 +9,13 @@ from typing import Final
 from renderer.commands.images.crew import Crew
 from renderer.commands.images.report import grouped
 from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
-from renderer.formats.artifact import INDEX_TYPES, parse_index, parse_manifest
-from renderer.formats.wording import count, size, table
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.artifact import INDEX_TYPES, parse_index, parse_manifest
+from renderer.formats.documents.wording import count, size, table
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json
+from renderer.model.images.transfer import ImageTarget, Inspection, Lack
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from renderer.model.transfer import ImageTarget, Inspection, Lack
 from renderer.ports import FoundManifest, Registry
 
 _CHUNK: Final = 1024 * 1024

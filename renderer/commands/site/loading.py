@@ -8,16 +8,16 @@ from datetime import datetime
 
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
 from renderer.formats.lockfile import decode_lock
-from renderer.formats.profile import LoadedSite, read_profile
-from renderer.formats.trust_policy import read_trust_policy
+from renderer.formats.profile.site import LoadedSite, read_profile
+from renderer.formats.trust.policy import read_trust_policy
 from renderer.inflation import Memo, Tools
-from renderer.model.bundle import Catalog, VerifiedBundle
-from renderer.model.extension import Descriptor
+from renderer.model.bundles.bundle import Catalog, VerifiedBundle
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.fields import Json
 from renderer.model.lock import Lock
 from renderer.model.reference import Digest
 from renderer.model.site import BundleRequest, Site
-from renderer.model.trust import TrustPolicy
 from renderer.ports import BundleSource, ChartEngine, Executor, Files
 from renderer.stages.layout import ManifestTexts
 from renderer.stages.verify import load_bundle

@@ -8,7 +8,7 @@ from dataclasses import replace
 from renderer.commands.site.loading import Loader, Workspace, lock_path
 from renderer.errors import CheckFailedError, Finding, InputError, ResolutionError, Severity, Where
 from renderer.formats.lockfile import encode_lock
-from renderer.model.bundle import Catalog, Offer
+from renderer.model.bundles.bundle import Catalog, Offer
 from renderer.model.check import judge
 from renderer.model.fields import Json
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, drift

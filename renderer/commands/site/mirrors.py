@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.stages.mirrors.nodes import node_files
 from renderer.stages.mirrors.plan import plan_mirrors
 

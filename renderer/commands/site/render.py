@@ -14,7 +14,7 @@ from renderer.model.lock import Lock
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.model.site import Site
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.pipeline import is_current, render
 from renderer.ports import Author, TreeStore
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 from renderer.commands.site.loading import Loader, Workspace, lock_path
 from renderer.commands.site.lock import resolution_of
 from renderer.errors import Finding, InputError, ResolutionError, Where
-from renderer.formats.kubesphere import METADATA_FILE, read_package
-from renderer.model.bundle import Catalog
-from renderer.model.extension import ClusterRole
+from renderer.formats.kubesphere.package import METADATA_FILE, read_package
+from renderer.model.bundles.bundle import Catalog
+from renderer.model.bundles.extension import ClusterRole
 from renderer.model.fields import Json
 from renderer.model.lock import Lock, LockedExtension
 from renderer.model.outcome import Outcome
 from renderer.model.reference import ImageReference, Platform
 from renderer.model.resolution import PROFILE, Conflict, Question, Resolution, Want
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.model.version import Constraint, Version
 from renderer.stages.explain import explain
 from renderer.stages.resolve import attempt, resolve

@@ -7,7 +7,7 @@ from typing import cast
 
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.manifests import dump
+from renderer.formats.kubernetes.manifests import dump
 from renderer.model.fields import Json, spell_path
 from renderer.model.outcome import Outcome
 from renderer.pipeline import offers

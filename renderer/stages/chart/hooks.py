@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from renderer.formats.manifests import dump_manifest
+from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json
-from renderer.model.manifest import HookPhase, Manifest
+from renderer.model.objects.manifest import HookPhase, Manifest
 
 HELM_HOOK: Final = "helm.sh/hook"
 ARGO_HOOK: Final = "argocd.argoproj.io/hook"

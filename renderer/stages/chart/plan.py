@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from renderer.model.builtin_api import served_kinds
-from renderer.model.chart import ChartRequest
-from renderer.model.extension import Component
+from renderer.model.bundles.chart import ChartRequest
+from renderer.model.bundles.extension import Component
 from renderer.model.fields import Json
+from renderer.model.objects.builtin_api import served_kinds
 from renderer.model.version import Version
 
 KNOWN_API_VERSIONS: Final = (

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from renderer.errors import Finding, Severity, Where
-from renderer.formats.manifests import LoadedDocument, YamlError, load_documents
-from renderer.model.chart import ChartFile, ChartOutput
-from renderer.model.extension import Component
+from renderer.formats.kubernetes.manifests import LoadedDocument, YamlError, load_documents
+from renderer.model.bundles.chart import ChartFile, ChartOutput
+from renderer.model.bundles.extension import Component
 from renderer.model.fields import FieldError, Json, kind_of, spell_path
-from renderer.model.manifest import HookPhase, Manifest, Origin
+from renderer.model.objects.manifest import HookPhase, Manifest, Origin
 from renderer.model.rendering import DroppedHook, Inflated
 from renderer.stages.chart.cleaning import cleaned
 from renderer.stages.chart.hooks import hook_of

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from renderer.model.extension import ClusterRole, Extension
+from renderer.model.bundles.extension import ClusterRole, Extension
 from renderer.model.resolution import CauseKind, Conflict, ObstacleKind, Question, Resolution, Want
 from renderer.model.version import Constraint, Version
 from renderer.stages.explain.phrases import within

@@ -8,8 +8,8 @@ from itertools import zip_longest
 from typing import Final
 
 from renderer.model.fields import Json, spell_path
-from renderer.model.generated import GeneratedKind, GeneratedValue
-from renderer.model.manifest import Manifest, ObjectId
+from renderer.model.generated.values import GeneratedKind, GeneratedValue
+from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.rendering import Inflated
 
 Path = tuple[str | int, ...]

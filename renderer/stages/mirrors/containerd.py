@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from renderer.model.fields import Json
-from renderer.model.mirror import MirrorPlan
+from renderer.model.images.mirror import MirrorPlan
 from renderer.model.site import Fallback, Site
 from renderer.stages.mirrors.texts import text, toml
 from renderer.stages.mirrors.traps import never_upstream, one_directory

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from renderer.model.fields import Json
-from renderer.model.mirror import MirrorPlan
+from renderer.model.images.mirror import MirrorPlan
 from renderer.model.reference import DEFAULT_REGISTRY
 from renderer.stages.mirrors.texts import text, toml
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from renderer.model.fields import Json
-from renderer.model.mirror import MirrorPlan
+from renderer.model.images.mirror import MirrorPlan
 from renderer.model.site import Distribution, Fallback, ImagesMode, Site
-from renderer.model.tree import FileTree
+from renderer.model.trees.tree import FileTree
 from renderer.stages.mirrors.containerd import containerd_files
 from renderer.stages.mirrors.crio import crio_files
 from renderer.stages.mirrors.docker import docker_files

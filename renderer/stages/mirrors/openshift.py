@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from renderer.formats.manifests import load_values
-from renderer.formats.site_templates import render_objects
+from renderer.formats.kubernetes.manifests import load_values
+from renderer.formats.templates.site_templates import render_objects
 from renderer.model.fields import Json
-from renderer.model.mirror import MirrorPlan
+from renderer.model.images.mirror import MirrorPlan
 from renderer.model.site import Fallback
 from renderer.stages.mirrors.texts import text
 from renderer.stages.mirrors.traps import same_sources

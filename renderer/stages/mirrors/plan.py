@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from renderer.model.mirror import Mirror, MirrorPlan
+from renderer.model.images.mirror import Mirror, MirrorPlan
 from renderer.model.reference import ImageReference
 from renderer.model.site import SiteRegistry
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from renderer.model.fields import Json
-from renderer.model.mirror import MirrorPlan
+from renderer.model.images.mirror import MirrorPlan
 from renderer.model.reference import ImageReference
 from renderer.model.site import ImagesMode, Site
 from renderer.stages.mirrors.texts import json_text, text, yaml

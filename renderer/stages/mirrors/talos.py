@@ -11,7 +11,7 @@ import base64
 from collections.abc import Iterator, Mapping
 
 from renderer.model.fields import Json
-from renderer.model.mirror import MirrorPlan
+from renderer.model.images.mirror import MirrorPlan
 from renderer.stages.mirrors.texts import documents, text, yaml
 
 

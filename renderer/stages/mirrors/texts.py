@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from renderer.formats.canonical_json import parse_json
-from renderer.formats.manifests import YamlError, load_documents, load_values
-from renderer.formats.site_templates import render_named, unusable
+from renderer.formats.kubernetes.manifests import YamlError, load_documents, load_values
+from renderer.formats.templates.site_templates import render_named, unusable
 from renderer.model.fields import Json
 
 _JSON_LIMIT: Final = 16 * 1024 * 1024

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from renderer.formats.site_templates import unusable
+from renderer.formats.templates.site_templates import unusable
 
 
 def never_upstream(name: str, content: bytes, host: str) -> None:

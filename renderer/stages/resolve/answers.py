@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from renderer.model.extension import ClusterRole, RequirementKind
+from renderer.model.bundles.extension import ClusterRole, RequirementKind
 from renderer.model.resolution import (
     PROFILE,
     Candidate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from renderer.model.extension import Requirement, RequirementKind
+from renderer.model.bundles.extension import Requirement, RequirementKind
 from renderer.model.resolution import PROFILE, Cause, CauseKind, Want
 from renderer.model.version import Version
 from renderer.stages.resolve.offers import Offers

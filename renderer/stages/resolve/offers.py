@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from renderer.model.extension import Extension, Requirement, RequirementKind
+from renderer.model.bundles.extension import Extension, Requirement, RequirementKind
 from renderer.model.resolution import CauseKind, Question, meets, obstacle
 from renderer.model.version import Constraint, Version
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from renderer.formats.manifests import YamlError, load_values
-from renderer.model.change import Risk
+from renderer.formats.kubernetes.manifests import YamlError, load_values
 from renderer.model.fields import FieldError, Json
-from renderer.model.manifest import Manifest, ObjectId, Origin
-from renderer.model.tree import FileTree
+from renderer.model.objects.manifest import Manifest, ObjectId, Origin
+from renderer.model.trees.change import Risk
+from renderer.model.trees.tree import FileTree
 
 _PAGE: Final = "records/secrets.md"
 _BLOCK: Final = re.compile(rb"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.manifests import YamlError, load_documents
-from renderer.model.change import Change, ChangeKind, FieldChange, FileChange, Review
+from renderer.formats.kubernetes.manifests import YamlError, load_documents
 from renderer.model.fields import FieldError, Json
-from renderer.model.manifest import Manifest, ObjectId, Origin
-from renderer.model.tree import FileTree
+from renderer.model.objects.manifest import Manifest, ObjectId, Origin
+from renderer.model.trees.change import Change, ChangeKind, FieldChange, FileChange, Review
+from renderer.model.trees.tree import FileTree
 from renderer.stages.review.by_hand import risks_by_hand
 from renderer.stages.review.differences import differences
 from renderer.stages.review.risks import risks_of

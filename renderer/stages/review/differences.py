@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
-from renderer.model.change import FieldChange
 from renderer.model.fields import Json, spell_path
+from renderer.model.trees.change import FieldChange
 
 _NAMES: Final = ("name", "mountPath", "containerPort", "port", "key", "type", "topologyKey", "host", "path", "ip")
 _ABSENT: Final = object()

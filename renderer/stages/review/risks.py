@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from renderer.model.change import Change, ChangeKind, FieldChange, Risk
 from renderer.model.fields import Json
-from renderer.model.manifest import ObjectId
+from renderer.model.objects.manifest import ObjectId
+from renderer.model.trees.change import Change, ChangeKind, FieldChange, Risk
 
 Bodies = Mapping[ObjectId, tuple[Mapping[str, Json] | None, Mapping[str, Json] | None]]
 

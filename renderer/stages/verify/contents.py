@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.artifact import ImageManifest
-from renderer.formats.bundle_document import decode_bundle
-from renderer.model.bundle import Bundle
-from renderer.model.extension import Descriptor
+from renderer.formats.bundle.artifact import ImageManifest
+from renderer.formats.bundle.document import decode_bundle
+from renderer.model.bundles.bundle import Bundle
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.bundles.trust import TrustPolicy, TrustRule
 from renderer.model.fields import FieldError, spell_path
 from renderer.model.reference import Digest
-from renderer.model.trust import TrustPolicy, TrustRule
 
 
 def check_bytes(content: bytes, descriptor: Descriptor, what: str, where: Where) -> None:

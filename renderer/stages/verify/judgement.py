@@ -8,10 +8,18 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
-from renderer.formats.artifact import BUNDLE_CONFIG, BUNDLE_TYPE, TITLE, BundleParts, ImageManifest, parse_manifest
-from renderer.formats.signatures import PublicKey, StoredSignature, parse_public_key, payload_digest
+from renderer.formats.bundle.artifact import (
+    BUNDLE_CONFIG,
+    BUNDLE_TYPE,
+    TITLE,
+    BundleParts,
+    ImageManifest,
+    parse_manifest,
+)
+from renderer.formats.trust.cosign import StoredSignature, payload_digest
+from renderer.formats.trust.keys import PublicKey, parse_public_key
+from renderer.model.bundles.trust import Algorithm, SignatureFact, TrustedKey, TrustPolicy, TrustRule, Verdict
 from renderer.model.reference import Digest
-from renderer.model.trust import Algorithm, SignatureFact, TrustedKey, TrustPolicy, TrustRule, Verdict
 from renderer.stages.verify.contents import check_bytes
 
 _FORM: Final = "cosign"

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from renderer.errors import BundleRefusedError, Where
-from renderer.formats.artifact import BUNDLE_TYPE, BundleParts, ReadBlob, read_parts
-from renderer.model.bundle import VerifiedBundle
-from renderer.model.trust import TrustPolicy
+from renderer.formats.bundle.artifact import BUNDLE_TYPE, BundleParts, ReadBlob, read_parts
+from renderer.model.bundles.bundle import VerifiedBundle
+from renderer.model.bundles.trust import TrustPolicy
 from renderer.stages.verify.contents import check_age, check_agreement, check_bytes, check_sequence, read_config
 from renderer.stages.verify.judgement import judge, not_enough
 

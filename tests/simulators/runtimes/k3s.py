@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from renderer.formats.manifests import YamlError, load_values
+from renderer.formats.kubernetes.manifests import YamlError, load_values
 from renderer.model.reference import ImageReference
 from tests.simulators.runtimes.containerd import asked_below, endpoint
 

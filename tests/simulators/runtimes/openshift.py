@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from renderer.formats.manifests import load_documents
+from renderer.formats.kubernetes.manifests import load_documents
 from renderer.model.reference import ImageReference
 from tests.simulators.runtimes import registries_conf
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from renderer.formats.manifests import YamlError, load_documents, load_values
+from renderer.formats.kubernetes.manifests import YamlError, load_documents, load_values
 from renderer.model.reference import ImageReference
 from tests.simulators.runtimes.containerd import asked_below, endpoint
 

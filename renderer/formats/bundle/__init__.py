@@ -1,0 +1,1 @@
+"""Bundles as OCI artifacts: manifests, `bundle.json`, `bundle.yaml`, receipts."""

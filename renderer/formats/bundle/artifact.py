@@ -1,0 +1,331 @@
+"""A bundle as OCI descriptors, and back.
+
+The OCI image specification 1.1 (manifest.md, image-index.md, descriptor.md, annotations.md, image-layout.md) says
+what the documents look like; FORMATS ("Bundle", "Signatures") what Sitewright puts in them. What is read here has
+not been verified: everything is bounded, and nothing of it counts until `renderer.stages.verify` has spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.formats.canonical_json import canonical_json, parse_json
+from renderer.formats.trust.cosign import SIGNATURE_ANNOTATION, SIGNATURE_LAYER, StoredSignature, signature_tag
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.fields import FieldError, Fields, Json, spell_path
+from renderer.model.reference import Digest, Platform
+
+T = TypeVar("T")
+
+BUNDLE_TYPE: Final = "application/vnd.sitewright.bundle.v1+json"
+BUNDLE_CONFIG: Final = "application/vnd.sitewright.bundle.config.v1+json"
+CHART_LAYER: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+FILES_LAYER: Final = "application/vnd.sitewright.files.v1.tar+gzip"
+IMAGE_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+IMAGE_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+IMAGE_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+INDEX_TYPES: Final = frozenset({IMAGE_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"})
+MANIFEST_TYPES: Final = frozenset({IMAGE_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json"})
+
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+TITLE: Final = "org.opencontainers.image.title"
+VERSION: Final = "org.opencontainers.image.version"
+CREATED: Final = "org.opencontainers.image.created"
+CARRIED: Final = "dev.sitewright.carried"
+"""On an image's descriptor in `bundle.json`: `true` when the layout holds the image, not only its digest."""
+
+LAYOUT_FILE: Final = b'{"imageLayoutVersion":"1.0.0"}'
+INDEX_LIMIT: Final = 4 * 2**20
+MANIFEST_LIMIT: Final = 4 * 2**20
+CONFIG_LIMIT: Final = 32 * 2**20
+_SIGNATURE_LIMIT: Final = 64
+_PAYLOAD_LIMIT: Final = 64 * 1024
+_ENTRY_LIMIT: Final = 20_000
+
+ReadBlob = Callable[[Descriptor], bytes]
+"""The checked bytes behind a descriptor; `BundleSource.blob` is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageManifest:
+    """An OCI image manifest."""
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    artifact_type: str | None = None
+
+    def content(self) -> bytes:
+        """The manifest's bytes."""
+        body: dict[str, object] = {
+            "schemaVersion": 2,
+            "mediaType": IMAGE_MANIFEST,
+            "config": descriptor_json(self.config),
+            "layers": [descriptor_json(layer) for layer in self.layers],
+        }
+        if self.artifact_type:
+            body["artifactType"] = self.artifact_type
+        if self.annotations:
+            body["annotations"] = dict(self.annotations)
+        return canonical_json(body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexEntry:
+    """One entry of an image index (or of a layout's `index.json`)."""
+
+    descriptor: Descriptor
+    platform: Platform | None = None
+
+    @property
+    def name(self) -> str | None:
+        """`org.opencontainers.image.ref.name`."""
+        return self.descriptor.annotations.get(REF_NAME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleParts:
+    """What `renderer.stages.verify` judges: the bundle's manifest and config, and the signatures beside it.
+
+    Blobs have been checked against the descriptors that led to them, but nobody has vouched for the first of those.
+    """
+
+    manifest: Descriptor
+    manifest_bytes: bytes
+    config_bytes: bytes
+    signatures: tuple[StoredSignature, ...]
+
+
+def describe(content: bytes, media_type: str, **annotations: str) -> Descriptor:
+    """The descriptor of `content`; `title="x"` becomes the annotation `org.opencontainers.image.title`."""
+    spelled = {f"org.opencontainers.image.{key}": value for key, value in annotations.items()}
+    return Descriptor(media_type=media_type, digest=Digest.of(content), size=len(content), annotations=spelled)
+
+
+def descriptor_json(descriptor: Descriptor) -> dict[str, Json]:
+    """A descriptor as OCI spells it."""
+    body: dict[str, Json] = {
+        "mediaType": descriptor.media_type,
+        "digest": str(descriptor.digest),
+        "size": descriptor.size,
+    }
+    if descriptor.annotations:
+        body["annotations"] = dict(descriptor.annotations)
+    if descriptor.artifact_type:
+        body["artifactType"] = descriptor.artifact_type
+    return body
+
+
+def read_descriptor(fields: Fields) -> Descriptor:
+    """A descriptor out of a document. Raises FieldError."""
+    size = fields.integer("size")
+    if size < 0:
+        raise FieldError(fields.at("size"), "a size cannot be negative", got=str(size))
+    return Descriptor(
+        media_type=fields.text("mediaType"),
+        digest=fields.parsed("digest", Digest.parse),
+        size=size,
+        annotations=fields.text_map("annotations") if "annotations" in fields else {},
+        artifact_type=fields.optional_text("artifactType"),
+    )
+
+
+def parse_index(
+    content: bytes, where: Where, wanted: Callable[[Fields], bool] = lambda _: True
+) -> tuple[IndexEntry, ...]:
+    """The entries of an image index or of `index.json`; `wanted` picks those that are worth reading.
+
+    Raises BundleRefusedError (`bundle-malformed`).
+    """
+
+    def read(document: Fields) -> tuple[IndexEntry, ...]:
+        entries = document.children("manifests")
+        if len(entries) > _ENTRY_LIMIT:
+            raise FieldError(document.at("manifests"), f"more than {_ENTRY_LIMIT} manifests")
+        return tuple(
+            IndexEntry(descriptor=read_descriptor(entry), platform=_platform(entry))
+            for entry in entries
+            if wanted(entry)
+        )
+
+    return _read(content, INDEX_LIMIT, where, read)
+
+
+def _platform(entry: Fields) -> Platform | None:
+    if "platform" not in entry:
+        return None
+    return _stated_platform(entry.child("platform"))
+
+
+def _stated_platform(stated: Fields) -> Platform:
+    parts = (stated.text("os"), stated.text("architecture"), stated.text("variant", ""))
+    return stated.parse("/".join(part for part in parts if part), Platform.parse, stated.path)
+
+
+def index_content(entries: Iterable[Descriptor]) -> bytes:
+    """The bytes of a layout's `index.json`."""
+    return canonical_json(
+        {"schemaVersion": 2, "mediaType": IMAGE_INDEX, "manifests": [descriptor_json(entry) for entry in entries]}
+    )
+
+
+def parse_manifest(content: bytes, where: Where) -> ImageManifest:
+    """An image manifest. Raises BundleRefusedError (`bundle-malformed`)."""
+
+    def read(document: Fields) -> ImageManifest:
+        return ImageManifest(
+            config=read_descriptor(document.child("config")),
+            layers=tuple(read_descriptor(layer) for layer in document.children("layers")),
+            annotations=document.text_map("annotations"),
+            artifact_type=document.optional_text("artifactType"),
+        )
+
+    return _read(content, MANIFEST_LIMIT, where, read)
+
+
+def platform_of_config(content: bytes, where: Where) -> Platform:
+    """The platform that an image's config names. Raises BundleRefusedError (`bundle-malformed`)."""
+    return _read(content, CONFIG_LIMIT, where, _stated_platform)
+
+
+def find_bundle(index: bytes, location: str) -> Descriptor:
+    """The manifest of the one bundle that `index.json` lists, with its annotations.
+
+    Raises BundleRefusedError: `bundle-malformed`, `bundle-not-found`, `bundle-ambiguous`.
+    """
+    where = Where(file=location, subject="index.json")
+    found = parse_index(index, where, lambda entry: entry.content.get("artifactType") == BUNDLE_TYPE)
+    if len(found) == 1:
+        return found[0].descriptor
+    if not found:
+        raise BundleRefusedError(
+            Finding(
+                code="bundle-not-found",
+                message="this OCI layout holds images or other artifacts, but no Sitewright bundle",
+                where=where,
+                expected=f"one manifest with artifactType `{BUNDLE_TYPE}`",
+                hint="sitewright bundle build bundle.yaml -o DIR",
+            )
+        )
+    names = ", ".join(f"`{entry.name}`" for entry in found[:5])
+    raise BundleRefusedError(
+        Finding(
+            code="bundle-ambiguous",
+            message=f"this OCI layout holds {len(found)} bundles, and nothing says which one is meant",
+            where=where,
+            expected="one bundle in a layout",
+            got=names,
+            hint="put each bundle in a layout of its own",
+        )
+    )
+
+
+def find_signatures(index: bytes, manifest: Digest, location: str) -> tuple[Descriptor, ...]:
+    """The signature manifests that `index.json` lists for `manifest`, by cosign's tag. Raises BundleRefusedError."""
+    tag = signature_tag(manifest)
+    where = Where(file=location, subject="index.json")
+    entries = parse_index(index, where, lambda entry: entry.mapping("annotations").get(REF_NAME) == tag)
+    return tuple(entry.descriptor for entry in entries)
+
+
+def read_signatures(index: bytes, manifest: Digest, read: ReadBlob, location: str) -> tuple[StoredSignature, ...]:
+    """Every signature stored beside `manifest`, unchecked. Raises BundleRefusedError."""
+    found: list[StoredSignature] = []
+    for descriptor in find_signatures(index, manifest, location):
+        where = Where(file=location, subject=f"signatures {descriptor.digest}")
+        _bounded(descriptor, MANIFEST_LIMIT, where)
+        for layer in parse_manifest(read(descriptor), where).layers:
+            if layer.media_type != SIGNATURE_LAYER:
+                continue
+            _bounded(layer, _PAYLOAD_LIMIT, where)
+            found.append(StoredSignature(read(layer), layer.annotations.get(SIGNATURE_ANNOTATION, "")))
+            if len(found) > _SIGNATURE_LIMIT:
+                raise malformed(where, f"there are more than {_SIGNATURE_LIMIT} signatures")
+    return tuple(found)
+
+
+def read_parts(index: bytes, read: ReadBlob, location: str) -> BundleParts:
+    """Everything that has to be judged about the bundle that `index` lists. Raises BundleRefusedError.
+
+    `read` gives checked blobs (`BundleSource.blob`), `location` is the source as the user named it.
+    """
+    manifest = find_bundle(index, location)
+    where = Where(file=location, subject=f"manifest {manifest.digest}")
+    _bounded(manifest, MANIFEST_LIMIT, where)
+    manifest_bytes = read(manifest)
+    config = parse_manifest(manifest_bytes, where).config
+    _bounded(config, CONFIG_LIMIT, where)
+    return BundleParts(
+        manifest=manifest,
+        manifest_bytes=manifest_bytes,
+        config_bytes=read(config),
+        signatures=read_signatures(index, manifest.digest, read, location),
+    )
+
+
+def bundle_manifest(
+    config: Descriptor, layers: Iterable[Descriptor], *, name: str, version: str, created: str
+) -> bytes:
+    """The bytes of a bundle's manifest: the one thing that is signed. A layer that is used twice is listed once."""
+    unique = {layer.digest: layer for layer in reversed(tuple(layers))}
+    return ImageManifest(
+        config=config,
+        layers=tuple(reversed(unique.values())),
+        annotations={TITLE: name, VERSION: version, CREATED: created},
+        artifact_type=BUNDLE_TYPE,
+    ).content()
+
+
+def signature_manifest(signatures: Iterable[StoredSignature]) -> tuple[bytes, tuple[bytes, ...]]:
+    """The manifest that carries `signatures` as cosign stores them, and the other blobs that it needs.
+
+    Its config is an empty image config, as cosign writes it, so that registries and copying tools take it for an
+    image.
+    """
+    found = tuple(signatures)
+    config = canonical_json(
+        {
+            "architecture": "",
+            "config": {},
+            "created": "0001-01-01T00:00:00Z",
+            "os": "",
+            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(signature.payload)) for signature in found]},
+        }
+    )
+    layers = tuple(
+        replace(
+            describe(signature.payload, SIGNATURE_LAYER), annotations={SIGNATURE_ANNOTATION: signature.signature_base64}
+        )
+        for signature in found
+    )
+    manifest = ImageManifest(config=describe(config, IMAGE_CONFIG), layers=layers).content()
+    return manifest, (config, *(signature.payload for signature in found))
+
+
+_COPY_AGAIN: Final = "copy it again from where it was published"
+
+
+def _read(content: bytes, limit: int, where: Where, read: Callable[[Fields], T]) -> T:
+    """Parse JSON and read it with `read`; every fault becomes one finding."""
+    try:
+        return read(Fields.of(parse_json(content, limit=limit)))
+    except FieldError as error:
+        place = replace(where, path=spell_path(error.path) or None)
+        raise BundleRefusedError(
+            replace(error.finding(), code="bundle-malformed", where=place, hint=_COPY_AGAIN)
+        ) from error
+    except ValueError as error:
+        raise malformed(where, str(error)) from error
+
+
+def _bounded(descriptor: Descriptor, limit: int, where: Where) -> None:
+    if descriptor.size > limit:
+        raise malformed(where, f"`{descriptor.digest}` has {descriptor.size} bytes; {limit} are allowed here")
+
+
+def malformed(where: Where, message: str) -> BundleRefusedError:
+    """A document of a bundle that is not what its media type says."""
+    return BundleRefusedError(Finding(code="bundle-malformed", message=message, where=where, hint=_COPY_AGAIN))

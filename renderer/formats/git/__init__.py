@@ -1,0 +1,1 @@
+"""Git objects and the addresses of remotes."""

@@ -1,0 +1,1 @@
+"""Manifests exactly as Kubernetes reads them, and how they are written."""

@@ -1,0 +1,1 @@
+"""KubeSphere extension packages."""

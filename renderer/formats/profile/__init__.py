@@ -1,0 +1,1 @@
+"""Site profiles: one file or several layers of files to a `Site`."""

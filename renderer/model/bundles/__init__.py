@@ -1,0 +1,1 @@
+"""Bundles and what they offer: extensions, charts, trust, receipts."""

@@ -1,0 +1,115 @@
+"""Bundles: signed, versioned, content-addressed sets of extensions and images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from renderer.model.bundles.extension import Descriptor, Extension, extension_name
+from renderer.model.bundles.trust import Verdict
+from renderer.model.reference import Digest, ImageReference, Platform
+from renderer.model.version import Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleImage:
+    """One image that a bundle vouches for.
+
+    `reference` has the tag by which manifests name it. `content` is the index (or, for a single-platform image, the
+    manifest) that the reference stands for upstream: its digest is the pin. `platforms` are the manifests that the
+    bundle carries; `omitted` the platforms of the index that it left out.
+    """
+
+    reference: ImageReference
+    content: Descriptor
+    platforms: Mapping[Platform, Descriptor]
+    omitted: tuple[Platform, ...] = ()
+
+    @property
+    def digest(self) -> Digest:
+        """The digest that pins this image."""
+        return self.content.digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The content of a bundle's config blob (`bundle.json`). `sequence` only ever grows from version to version."""
+
+    name: str
+    version: Version
+    sequence: int
+    created: datetime
+    platforms: tuple[Platform, ...]
+    extensions: tuple[Extension, ...]
+    images: tuple[BundleImage, ...]
+
+    def __post_init__(self) -> None:
+        extension_name(self.name)
+        if self.sequence < 1:
+            raise ValueError("a bundle's sequence counts from 1")
+        ids = [extension.id for extension in self.extensions]
+        if len(set(ids)) != len(ids):
+            raise ValueError("the bundle holds the same extension version twice")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedBundle:
+    """A bundle whose manifest enough trusted keys signed. Only `renderer.stages.verify` makes one."""
+
+    bundle: Bundle
+    manifest: Descriptor
+    verdict: Verdict
+    source: str
+
+    @property
+    def id(self) -> str:
+        """`name version`, for people."""
+        return f"{self.bundle.name} {self.bundle.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One extension version, and the verified bundle that offers it."""
+
+    extension: Extension
+    bundle: VerifiedBundle
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All extension versions that the verified bundles of a site offer; by name, newest first.
+
+    When two bundles offer the same version, the one that the profile names first wins.
+    """
+
+    bundles: tuple[VerifiedBundle, ...]
+    offers: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, bundles: Iterable[VerifiedBundle]) -> Catalog:
+        """The catalog of `bundles`, in the order of the profile."""
+        ordered = tuple(bundles)
+        found: dict[str, dict[Version, Offer]] = {}
+        for bundle in ordered:
+            for extension in bundle.bundle.extensions:
+                found.setdefault(extension.name, {}).setdefault(
+                    extension.version, Offer(extension=extension, bundle=bundle)
+                )
+        offers = {
+            name: tuple(versions[version] for version in sorted(versions, reverse=True))
+            for name, versions in sorted(found.items())
+        }
+        return cls(ordered, offers)
+
+    def offer(self, name: str, version: Version) -> Offer | None:
+        """The offer of exactly this version, or None."""
+        return next((offer for offer in self.offers.get(name, ()) if offer.extension.version == version), None)
+
+    def images(self) -> Mapping[ImageReference, BundleImage]:
+        """The image dictionary of all bundles; when two vouch for one reference, the bundle named first wins."""
+        dictionary: dict[ImageReference, BundleImage] = {}
+        for bundle in self.bundles:
+            for image in bundle.bundle.images:
+                dictionary.setdefault(image.reference, image)
+        return dictionary

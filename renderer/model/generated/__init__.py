@@ -1,0 +1,1 @@
+"""What charts invent at every render, and what it is good for."""

@@ -1,0 +1,121 @@
+"""What must lie where in a site registry, and what came of bringing it there or of looking for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from renderer.errors import Finding
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.reference import Digest, ImageReference, Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTarget:
+    """One image as the site must have it.
+
+    `reference` has the tag by which manifests name it, `repository` is its place in the site registry, `digest` the
+    index (or the manifest of a single-platform image) that pins it. `platforms` are the manifests that this site
+    needs.
+    """
+
+    reference: ImageReference
+    repository: str
+    digest: Digest
+    platforms: Mapping[Platform, Digest]
+
+    @property
+    def tag(self) -> str | None:
+        """The tag that must stand for `digest` in the site registry, if any."""
+        return self.reference.tag
+
+    @property
+    def manifests(self) -> tuple[Digest, ...]:
+        """The manifests below the index that this site needs, sorted; none when `digest` is the manifest itself."""
+        return tuple(sorted(set(self.platforms.values()) - {self.digest}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredManifest:
+    """A manifest or an index, byte for byte."""
+
+    descriptor: Descriptor
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """One image, as the bundle `source` carries it for a target.
+
+    `children` are the manifests of the platforms that travel, `blobs` their configs and layers. `absent` are the
+    manifests that the index lists and the bundle does not carry: other platforms, attestations.
+    """
+
+    target: ImageTarget
+    source: str
+    root: StoredManifest
+    children: tuple[StoredManifest, ...]
+    blobs: tuple[Descriptor, ...]
+    absent: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One blob, the repositories that need it and lack it, and those that hold it. `source` names its bundle."""
+
+    descriptor: Descriptor
+    source: str
+    missing: tuple[str, ...]
+    held: tuple[str, ...]
+
+
+class ImageState(Enum):
+    """What became of one image in a sync."""
+
+    PRESENT = "present"
+    TO_SEND = "to send"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageResult:
+    """What became of one image, and why when it failed."""
+
+    target: ImageTarget
+    state: ImageState
+    causes: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Blobs by what was done for them; `sent_bytes` went over the wire."""
+
+    present: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    mounted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """One thing that a site registry lacks of an image: what it is, and what was found in its place."""
+
+    what: str
+    digest: Digest
+    got: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What a site registry holds of one image. `blobs` are the manifests, configs and layers found whole, by size."""
+
+    target: ImageTarget
+    blobs: Mapping[Digest, int]
+    lacks: tuple[Lack, ...]
+
+    @property
+    def complete(self) -> bool:
+        """True when nothing is missing."""
+        return not self.lacks

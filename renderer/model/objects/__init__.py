@@ -1,0 +1,1 @@
+"""Kubernetes objects: identity, content, scope, what the API knows of them."""

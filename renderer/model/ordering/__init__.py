@@ -1,0 +1,1 @@
+"""What goes before what: waves, hooks, the order of kinds, requirements."""

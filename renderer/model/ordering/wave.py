@@ -1,0 +1,33 @@
+"""Waves: what is healthy before what starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from renderer.model.objects.manifest import Manifest, ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """One wave: its number, a short name for people (`crds`, `extensions`), its objects in apply order."""
+
+    number: int
+    name: str
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def directory(self) -> str:
+        """The directory of the wave below `manifests/`: `w005-crds`."""
+        return f"w{self.number:03d}-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class WavePlan:
+    """All waves of a site in ascending order, and for each object one line that says why it is where it is."""
+
+    waves: tuple[Wave, ...]
+    reasons: dict[ObjectId, str]
+
+    def wave_of(self) -> dict[ObjectId, Wave]:
+        """The wave of every object."""
+        return {manifest.id: wave for wave in self.waves for manifest in wave.manifests}

@@ -1,0 +1,1 @@
+"""Rendered trees, what changes in them, and what they leave behind."""
