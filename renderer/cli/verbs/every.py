@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from renderer.cli.spec import Argument, Command, Options
-from renderer.cli.verbs.bundles import BUNDLE
+from renderer.cli.verbs.bundle import BUNDLE
 from renderer.cli.verbs.images import IMAGES
 from renderer.cli.verbs.machine import COMMANDS as MACHINE
 from renderer.cli.verbs.reviewing import CHECK, DIFF, RESOLVE

@@ -1,0 +1,17 @@
+"""`sitewright bundle …`: what a platform engineer and a security officer type."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from renderer.cli.spec import Command
+from renderer.cli.verbs.bundle.building import BUILD
+from renderer.cli.verbs.bundle.signing import KEYGEN, SIGN
+from renderer.cli.verbs.bundle.verifying import INSPECT, VERIFY
+
+BUNDLE: Final = Command(
+    name="bundle",
+    summary="Build, sign, verify and inspect bundles; make keys.",
+    commands=(BUILD, KEYGEN, SIGN, VERIFY, INSPECT),
+    examples=("sitewright bundle build bundle.yaml -o build/bundle", "sitewright bundle verify build/bundle"),
+)

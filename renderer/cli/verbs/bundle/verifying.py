@@ -1,0 +1,53 @@
+"""`sitewright bundle verify|inspect`: what looks into a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from renderer.cli.spec import Argument, Command, Options
+from renderer.cli.verbs.bundle.arguments import BUNDLE
+from renderer.model.outcome import Outcome
+
+
+def _verify(options: Options) -> Outcome:
+    from renderer.adapters.layout import open_layout
+    from renderer.cli import wiring
+    from renderer.commands.bundle import verify
+
+    path = options.text("bundle")
+    return verify(open_layout(Path(path), path), wiring.policy(options.text("trust")), now=wiring.now())
+
+
+def _inspect(options: Options) -> Outcome:
+    from renderer.adapters.layout import open_layout
+    from renderer.cli import wiring
+    from renderer.commands.bundle import inspect
+
+    path, trust = options.text("bundle"), options.optional("trust")
+    policy = wiring.policy(trust) if trust else None
+    return inspect(open_layout(Path(path), path), policy, now=wiring.now(), images=options.flag("images"))
+
+
+VERIFY: Final = Command(
+    name="verify",
+    summary="Verify signatures, every blob and the whole content of a bundle. Ends with 3 when it is refused.",
+    arguments=(
+        BUNDLE,
+        Argument(names=("--trust",), help="the trust policy", metavar="FILE", default="trust.yaml"),
+    ),
+    examples=("sitewright bundle verify build/bundle.tar --trust trust.yaml",),
+    handler=_verify,
+)
+
+INSPECT: Final = Command(
+    name="inspect",
+    summary="Show what a bundle holds: extensions, components, images.",
+    arguments=(
+        BUNDLE,
+        Argument(names=("--trust",), help="show it only when this trust policy accepts it", metavar="FILE"),
+        Argument(names=("--images",), help="list every image with its digest", takes="none"),
+    ),
+    examples=("sitewright bundle inspect build/bundle.tar --images",),
+    handler=_inspect,
+)
