@@ -138,6 +138,39 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLayout:
+    """One OCI image layout in a store. `path` is how the user names it; `size` counts the bytes of its files.
+
+    `unfinished` is what an interrupted run left behind: nothing reads it.
+    """
+
+    path: str
+    size: int
+    unfinished: bool = False
+
+
+class BundleStore(Protocol):
+    """A directory that bundles are kept in, each in a directory or tar file of its own."""
+
+    @property
+    def location(self) -> str:
+        """The directory as the user named it."""
+        ...
+
+    def layouts(self) -> tuple[StoredLayout, ...]:
+        """What lies directly in the directory and looks like a layout, by path. Raises InputError (`no-store`)."""
+        ...
+
+    def open(self, layout: StoredLayout) -> BundleSource:
+        """Read one of them. Raises InputError."""
+        ...
+
+    def remove(self, layout: StoredLayout) -> None:
+        """Delete one of them. Raises InputError (`cannot-remove`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
     """Who a commit is by, and when. The time arrives as a value: no stage and no adapter reads the clock."""
 

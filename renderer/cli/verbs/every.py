@@ -9,7 +9,7 @@ from renderer.cli.verbs.bundle import BUNDLE
 from renderer.cli.verbs.images import IMAGES
 from renderer.cli.verbs.machine import COMMANDS as MACHINE
 from renderer.cli.verbs.reviewing import CHECK, DIFF, RESOLVE
-from renderer.cli.verbs.site import INIT, LOCK, MIRRORS, RENDER, TREE, VALIDATE, VALUES, WHY
+from renderer.cli.verbs.site import INIT, LOCK, MIRRORS, OUTDATED, RENDER, TREE, VALIDATE, VALUES, WHY
 from renderer.model.outcome import Outcome
 
 
@@ -41,6 +41,7 @@ SITEWRIGHT: Final = Command(
         RESOLVE,
         TREE,
         WHY,
+        OUTDATED,
         VALUES,
         RENDER,
         DIFF,

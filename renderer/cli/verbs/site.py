@@ -66,6 +66,16 @@ def _why(options: Options) -> Outcome:
         return told(why(wiring.workspace(files), files.relative(options.text("profile")), options.text("name")))
 
 
+def _outdated(options: Options) -> Outcome:
+    from renderer.cli import stores, wiring
+    from renderer.commands.site.outdated import outdated
+
+    files = wiring.files_around(options.text("profile"))
+    with wiring.told_from_here(files) as told:
+        places = [stores.bundle_store(directory) for directory in options.texts("store") or (stores.PLACE,)]
+        return told(outdated(wiring.workspace(files), files.relative(options.text("profile")), places))
+
+
 def _values(options: Options) -> Outcome:
     from renderer.cli import wiring
     from renderer.commands.site.values import values
@@ -181,6 +191,26 @@ WHY: Final = Command(
     arguments=(PROFILE, Argument(names=("name",), help="an extension or an image", completes="nothing")),
     examples=("sitewright why profiles/demo.yaml vector", "sitewright why profiles/demo.yaml docker.io/library/nginx"),
     handler=_why,
+)
+OUTDATED: Final = Command(
+    name="outdated",
+    summary="Show what newer bundles offer a site, as far as its trust policy accepts them.",
+    description=(
+        "`admitted` is the newest version that the profile asks for, `newest` the newest of all. What fits together "
+        "is decided by `sitewright lock --upgrade NAME`."
+    ),
+    arguments=(
+        PROFILE,
+        Argument(
+            names=("--store",),
+            help="a directory of bundles (default: bundles; again for more)",
+            takes="repeated",
+            metavar="DIR",
+            completes="directories",
+        ),
+    ),
+    examples=("sitewright outdated profiles/demo.yaml --store /media/usb/bundles",),
+    handler=_outdated,
 )
 VALUES: Final = Command(
     name="values",

@@ -6,12 +6,13 @@ from typing import Final
 
 from renderer.cli.spec import Command
 from renderer.cli.verbs.bundle.building import BUILD
+from renderer.cli.verbs.bundle.keeping import GC, LIST
 from renderer.cli.verbs.bundle.signing import KEYGEN, SIGN
 from renderer.cli.verbs.bundle.verifying import INSPECT, VERIFY
 
 BUNDLE: Final = Command(
     name="bundle",
     summary="Build, sign, verify and inspect bundles; make keys.",
-    commands=(BUILD, KEYGEN, SIGN, VERIFY, INSPECT),
+    commands=(BUILD, KEYGEN, SIGN, VERIFY, INSPECT, LIST, GC),
     examples=("sitewright bundle build bundle.yaml -o build/bundle", "sitewright bundle verify build/bundle"),
 )

@@ -1,0 +1,189 @@
+"""`sitewright bundle list` and `bundle gc`: the bundles of a directory, and those that nobody needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from renderer.commands.bundle.unverified import read_unverified
+from renderer.errors import BundleRefusedError, Finding, InputError, Severity, Where
+from renderer.formats.bundle.artifact import read_parts
+from renderer.formats.bundle.document import spell_time
+from renderer.formats.documents.wording import count, size, table
+from renderer.formats.lockfile import decode_lock
+from renderer.model.bundles.bundle import Bundle
+from renderer.model.bundles.trust import TrustPolicy
+from renderer.model.fields import Json
+from renderer.model.outcome import Outcome
+from renderer.model.reference import Digest
+from renderer.ports import BundleStore, StoredLayout
+from renderer.stages.verify import verify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One layout of a store. `bundle` and `manifest` are None when it holds none that can be read.
+
+    `standing` says what the trust policy makes of it, `refusal` why it is refused; `sites` are those whose lock
+    names it.
+    """
+
+    layout: StoredLayout
+    bundle: Bundle | None = None
+    manifest: Digest | None = None
+    standing: str
+    refusal: tuple[Finding, ...] = ()
+    sites: tuple[str, ...] = ()
+
+
+def list_bundles(
+    store: BundleStore, policy: TrustPolicy | None, locks: Mapping[str, bytes], *, now: datetime
+) -> Outcome:
+    """Every bundle of `store`: what it is, whether `policy` accepts it, and which sites are locked to it.
+
+    `locks` are the bytes of lock files by path. Signatures are checked and content is not: that is what `bundle
+    verify` does.
+    """
+    found = survey(store, policy, locks, now=now)
+    rows = [
+        (
+            one.bundle.name if one.bundle else "?",
+            str(one.bundle.version) if one.bundle else "-",
+            str(one.bundle.sequence) if one.bundle else "-",
+            spell_time(one.bundle.created)[:10] if one.bundle else "-",
+            size(one.layout.size),
+            one.standing,
+            ", ".join(one.sites) or "-",
+            one.layout.path,
+        )
+        for one in found
+    ]
+    total = sum(one.layout.size for one in found)
+    lines = [f"{store.location}: {count(len(found), 'bundle')}, {size(total)}"]
+    lines += (
+        table(("name", "version", "sequence", "created", "size", "standing", "sites", "path"), rows) if rows else []
+    )
+    return Outcome(
+        text="\n".join(lines),
+        document={"store": store.location, "bundles": [_as_json(one) for one in found]},
+        findings=tuple(replace(finding, severity=Severity.WARNING) for one in found for finding in one.refusal),
+    )
+
+
+def collect(store: BundleStore, locks: Mapping[str, bytes], *, keep: int, delete: bool, now: datetime) -> Outcome:
+    """Name the bundles that none of `locks` (the bytes of the files by path) needs, or `delete` them.
+
+    Of every bundle the `keep` highest sequences stay, whether a lock names them or not; and everything stays that
+    cannot be read, because nobody can say what it is. What interrupted runs left behind goes.
+    """
+    found = survey(store, None, locks, now=now)
+    doomed = [one for one in found if one.layout.unfinished]
+    doomed += _superseded([one for one in found if not one.layout.unfinished], keep)
+    for one in doomed if delete else ():
+        store.remove(one.layout)
+    freed = sum(one.layout.size for one in doomed)
+    did = "removed" if delete else "can go"
+    lines = [f"{store.location}: {count(len(doomed), 'bundle')} {did}, {size(freed)}"]
+    lines += table(("path", "bundle", "size", "why"), [_why(one) for one in doomed]) if doomed else []
+    return Outcome(
+        text="\n".join(lines),
+        document={
+            "store": store.location,
+            "removed" if delete else "removable": [one.layout.path for one in doomed],
+            "bytes": freed,
+        },
+        findings=() if delete or not doomed else (_only_told(store.location),),
+    )
+
+
+def survey(
+    store: BundleStore, policy: TrustPolicy | None, locks: Mapping[str, bytes], *, now: datetime
+) -> tuple[Kept, ...]:
+    """Every layout of the store, by name of the bundle and sequence. Raises InputError for a lock that is damaged."""
+    users = _users(locks)
+    found = [_read(store, layout, policy, users, now) for layout in store.layouts()]
+    return tuple(sorted(found, key=_order))
+
+
+def _users(locks: Mapping[str, bytes]) -> dict[Digest, tuple[str, ...]]:
+    """The sites that are locked to a bundle, by the digest of its manifest."""
+    users: dict[Digest, list[str]] = {}
+    for path, content in sorted(locks.items()):
+        lock = decode_lock(content, path, profile=path.replace(".lock.yaml", ".yaml"))
+        for entry in lock.bundles:
+            users.setdefault(entry.digest, []).append(lock.site)
+    return {digest: tuple(sites) for digest, sites in users.items()}
+
+
+def _order(one: Kept) -> tuple[bool, str, int, str]:
+    bundle = one.bundle
+    return bundle is None, bundle.name if bundle else "", bundle.sequence if bundle else 0, one.layout.path
+
+
+def _read(
+    store: BundleStore,
+    layout: StoredLayout,
+    policy: TrustPolicy | None,
+    users: Mapping[Digest, tuple[str, ...]],
+    now: datetime,
+) -> Kept:
+    if layout.unfinished:
+        return Kept(layout=layout, standing="unfinished")
+    try:
+        source = store.open(layout)
+        parts = read_parts(source.index(), source.blob, layout.path)
+        manifest = parts.manifest.digest
+        if policy is None:
+            bundle, standing = read_unverified(parts, layout.path), "not checked"
+        else:
+            verified = verify(parts, policy, now=now, source=layout.path)
+            bundle, standing = verified.bundle, " and ".join(verified.verdict.signers)
+    except (BundleRefusedError, InputError) as error:
+        return Kept(layout=layout, standing=f"refused: {error.findings[0].code}", refusal=error.findings)
+    return Kept(layout=layout, bundle=bundle, manifest=manifest, standing=standing, sites=users.get(manifest, ()))
+
+
+def _superseded(found: Iterable[Kept], keep: int) -> list[Kept]:
+    """What no site is locked to and `keep` newer editions of the same bundle have overtaken."""
+    editions: dict[str, list[Kept]] = {}
+    for one in found:
+        if one.bundle is not None:
+            editions.setdefault(one.bundle.name, []).append(one)
+    doomed: list[Kept] = []
+    for same in editions.values():
+        sequences = sorted({one.bundle.sequence for one in same if one.bundle}, reverse=True)[:keep]
+        doomed += [one for one in same if one.bundle and one.bundle.sequence not in sequences and not one.sites]
+    return doomed
+
+
+def _why(one: Kept) -> Sequence[str]:
+    if one.bundle is None:
+        return one.layout.path, "-", size(one.layout.size), "left behind by an interrupted run"
+    name = f"{one.bundle.name} {one.bundle.version}"
+    return one.layout.path, name, size(one.layout.size), "newer ones are there, and no lock names it"
+
+
+def _only_told(location: str) -> Finding:
+    return Finding(
+        code="nothing-removed",
+        message="nothing was removed: this is what would go",
+        where=Where(file=location),
+        severity=Severity.NOTE,
+        hint=f"sitewright bundle gc {location} --delete",
+    )
+
+
+def _as_json(one: Kept) -> Json:
+    bundle = one.bundle
+    return {
+        "path": one.layout.path,
+        "size": one.layout.size,
+        "bundle": bundle.name if bundle else None,
+        "version": str(bundle.version) if bundle else None,
+        "sequence": bundle.sequence if bundle else None,
+        "created": spell_time(bundle.created) if bundle else None,
+        "manifest": str(one.manifest) if one.manifest else None,
+        "standing": one.standing,
+        "sites": list(one.sites),
+    }

@@ -1,0 +1,142 @@
+"""`sitewright outdated`: what newer verified bundles offer a site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from renderer.commands.site.loading import Loader, Workspace
+from renderer.errors import BundleRefusedError, Finding, InputError, Severity
+from renderer.formats.documents.wording import table
+from renderer.model.bundles.bundle import Catalog, Offer, VerifiedBundle
+from renderer.model.bundles.trust import TrustPolicy
+from renderer.model.fields import Json
+from renderer.model.lock import Lock, LockedBundle, LockedExtension
+from renderer.model.outcome import Outcome
+from renderer.model.site import Site
+from renderer.model.version import Constraint
+from renderer.ports import BundleStore
+from renderer.stages.verify import load_bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """A locked extension, the newest offer that the profile admits, and the newest of all."""
+
+    locked: LockedExtension
+    admitted: Offer | None
+    newest: Offer
+
+    @property
+    def is_behind(self) -> bool:
+        """True when there is a newer version, admitted or not."""
+        return self.newest.extension.version > self.locked.version
+
+
+def outdated(workspace: Workspace, profile: str, stores: Sequence[BundleStore]) -> Outcome:
+    """Compare the lock of `profile` with what the site's own bundles and the verified bundles of `stores` offer.
+
+    A bundle that the trust policy refuses is a warning and offers nothing. Versions are compared one by one; what
+    fits together is for `sitewright lock --upgrade` to find. Raises InputError, BundleRefusedError.
+    """
+    loader = Loader(workspace)
+    site = loader.site(profile).site
+    lock = loader.lock(profile)[0]
+    own = loader.catalog(site, lock).bundles
+    others, refused = _verified(stores, loader.policy(site.trust), lock, workspace)
+    catalog = Catalog.of((*own, *others))
+    news = [one for entry in lock.extensions if (one := _news(entry, site, catalog)) and one.is_behind]
+    bundles = [(entry, newest) for entry in lock.bundles if (newest := _newer(entry, catalog.bundles))]
+    return Outcome(
+        text="\n".join(_lines(lock, news, bundles)),
+        document={
+            "site": lock.site,
+            "bundles": [_bundle_json(entry, newest) for entry, newest in bundles],
+            "extensions": [_news_json(one) for one in news],
+        },
+        findings=tuple(refused),
+    )
+
+
+def _verified(
+    stores: Iterable[BundleStore], policy: TrustPolicy, lock: Lock, workspace: Workspace
+) -> tuple[list[VerifiedBundle], list[Finding]]:
+    locked = {entry.name: entry.sequence for entry in lock.bundles}
+    found: list[VerifiedBundle] = []
+    refused: list[Finding] = []
+    for store in stores:
+        for layout in store.layouts():
+            if layout.unfinished:
+                continue
+            try:
+                source = store.open(layout)
+                found.append(load_bundle(source.index(), source.blob, policy, now=workspace.now, source=layout.path))
+            except (BundleRefusedError, InputError) as error:
+                refused += [replace(finding, severity=Severity.WARNING) for finding in error.findings]
+    return [one for one in found if one.bundle.sequence >= locked.get(one.bundle.name, 0)], refused
+
+
+def _news(entry: LockedExtension, site: Site, catalog: Catalog) -> _News | None:
+    offers = catalog.offers.get(entry.name, ())
+    if not offers:
+        return None
+    constraint = next((one.constraint for one in site.extensions if one.name == entry.name), None)
+    admitted = next((offer for offer in offers if _admits(constraint, offer)), None)
+    return _News(locked=entry, admitted=admitted, newest=offers[0])
+
+
+def _admits(constraint: Constraint | None, offer: Offer) -> bool:
+    return constraint is None or constraint.allows(offer.extension.version)
+
+
+def _newer(entry: LockedBundle, bundles: Iterable[VerifiedBundle]) -> VerifiedBundle | None:
+    """The edition of a locked bundle with the highest sequence, when it is newer."""
+    editions = [one for one in bundles if one.bundle.name == entry.name and one.bundle.sequence > entry.sequence]
+    return max(editions, key=lambda one: one.bundle.sequence, default=None)
+
+
+def _lines(lock: Lock, news: Sequence[_News], bundles: Sequence[tuple[LockedBundle, VerifiedBundle]]) -> list[str]:
+    if not news and not bundles:
+        return [f"site {lock.site}: nothing newer is offered"]
+    lines = [f"site {lock.site}:"]
+    if bundles:
+        rows = [
+            (entry.name, f"{entry.version} (sequence {entry.sequence})",
+             f"{newest.bundle.version} (sequence {newest.bundle.sequence})", newest.source)
+            for entry, newest in bundles
+        ]  # fmt: skip
+        lines += table(("bundle", "locked", "newest", "in"), rows)
+    if news:
+        extensions = [
+            (
+                one.locked.name,
+                str(one.locked.version),
+                str(one.admitted.extension.version) if one.admitted else "-",
+                str(one.newest.extension.version),
+                one.newest.bundle.source,
+            )
+            for one in news
+        ]
+        lines += table(("extension", "locked", "admitted", "newest", "in"), extensions)
+    return lines
+
+
+def _bundle_json(entry: LockedBundle, newest: VerifiedBundle) -> Json:
+    return {
+        "name": entry.name,
+        "locked": str(entry.version),
+        "lockedSequence": entry.sequence,
+        "newest": str(newest.bundle.version),
+        "newestSequence": newest.bundle.sequence,
+        "source": newest.source,
+    }
+
+
+def _news_json(one: _News) -> Json:
+    return {
+        "name": one.locked.name,
+        "locked": str(one.locked.version),
+        "admitted": str(one.admitted.extension.version) if one.admitted else None,
+        "newest": str(one.newest.extension.version),
+        "source": one.newest.bundle.source,
+    }
