@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from renderer.commands.images.crew import Crew
 from renderer.commands.images.loads import Hold
 from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.transfer import Delivery, ImageTarget, Shipment, StoredManifest
 from renderer.model.reference import Digest
 from renderer.ports import Journal, Registry
+from renderer.transfer.crew import Crew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

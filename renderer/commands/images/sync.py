@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from renderer.commands.images.crew import Crew
-from renderer.commands.images.delivering import Courier, Delivered, Place
 from renderer.commands.images.loads import Hold
 from renderer.commands.images.manifests import push_manifests, tag_causes
 from renderer.commands.images.report import sync_outcome
@@ -17,6 +15,8 @@ from renderer.errors import Finding, RendererError
 from renderer.model.images.transfer import ImageResult, ImageState, ImageTarget, Traffic
 from renderer.model.outcome import Outcome
 from renderer.ports import Journal, Progress, Registry
+from renderer.transfer.courier import Courier, Delivered, Place
+from renderer.transfer.crew import Crew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def sync(
         if options.dry_run:
             results, traffic = _foreseen(seen, retag=options.retag), Traffic(present=seen.present)
             return sync_outcome(results, traffic, seen.deliveries, registry.location, dry_run=True)
-        courier = Courier(hold=hold, registry=registry, journal=journal, progress=progress, crew=crew)
+        courier = Courier(source=hold.source, registry=registry, journal=journal, progress=progress, crew=crew)
         run = _Run(seen=seen, registry=registry, crew=crew, courier=courier, retag=options.retag)
         progress.begin(len(seen.deliveries), sum(one.descriptor.size for one in seen.deliveries))
         try:

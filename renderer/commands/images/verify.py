@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from renderer.commands.images.crew import Crew
 from renderer.commands.images.report import grouped
 from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
 from renderer.formats.bundle.artifact import INDEX_TYPES, parse_index, parse_manifest
@@ -17,6 +16,7 @@ from renderer.model.images.transfer import ImageTarget, Inspection, Lack
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import FoundManifest, Registry
+from renderer.transfer.crew import Crew
 
 _CHUNK: Final = 1024 * 1024
 _ROWS: Final = 12

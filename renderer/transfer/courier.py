@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from renderer.commands.images.crew import Crew
-from renderer.commands.images.loads import Hold
 from renderer.errors import Finding, RemoteError, RendererError
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.transfer import Delivery, Traffic
 from renderer.model.reference import Digest
-from renderer.ports import Journal, Progress, Registry
+from renderer.ports import BundleSource, Journal, Progress, Registry
+from renderer.transfer.crew import Crew
 
 Place = tuple[Digest, str]
 """A blob in a repository."""
@@ -28,9 +27,12 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Courier:
-    """Brings blobs to repositories. All repositories of one blob are served by one thread, so it is sent once."""
+    """Brings blobs to repositories. All repositories of one blob are served by one thread, so it is sent once.
 
-    hold: Hold
+    `source` gives the layout that a delivery names.
+    """
+
+    source: Callable[[str], BundleSource]
     registry: Registry
     journal: Journal
     progress: Progress
@@ -81,7 +83,7 @@ class Courier:
     def _send(self, repository: str, delivery: Delivery, what: str) -> None:
         descriptor = delivery.descriptor
         plain = Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=descriptor.size)
-        source = self.hold.source(delivery.source)
+        source = self.source(delivery.source)
 
         def told(session: str, position: int) -> None:
             self.crew.step()
