@@ -15,7 +15,7 @@ from jsonschema_rs import Draft202012Validator
 from renderer.formats.bundle.artifact import CARRIED
 from renderer.formats.bundle.document import decode_bundle, encode_bundle
 from renderer.formats.canonical_json import canonical_json, parse_json
-from renderer.model.bundles.bundle import Bundle, BundleImage
+from renderer.model.bundles.bundle import Bundle, BundleImage, Referrer, ReferrerForm
 from renderer.model.bundles.extension import (
     ClusterRole,
     Component,
@@ -95,12 +95,25 @@ EXTENSIONS = st.builds(
     images=st.lists(REFERENCES, max_size=2).map(tuple),
     health=st.lists(st.builds(HealthRule, group=FILLED, kind=FILLED, ready_condition=FILLED), max_size=2).map(tuple),
 )
+REFERRERS = st.builds(
+    lambda content, subject, form, suffix: Referrer(
+        content=content,
+        subject=subject,
+        form=form,
+        tag=f"{subject.algorithm}-{subject.hex}.{suffix}" if form is ReferrerForm.TAG else None,
+    ),
+    DESCRIPTORS,
+    DIGESTS,
+    st.sampled_from(ReferrerForm),
+    st.sampled_from(["sig", "att", "sbom"]),
+)
 IMAGES = st.builds(
     BundleImage,
     reference=REFERENCES,
     content=DESCRIPTORS,
     platforms=st.dictionaries(PLATFORMS, DESCRIPTORS, max_size=2),
     omitted=st.lists(PLATFORMS, max_size=2).map(tuple),
+    referrers=st.lists(REFERRERS, max_size=2).map(tuple),
 )
 BUNDLES = st.builds(
     Bundle,
@@ -140,6 +153,14 @@ def test_equal_values_give_equal_bytes(value: dict[str, Any], chance: random.Ran
     assert parse_json(canonical_json(value), limit=2**20) == value
 
 
+def referring(**fields: str) -> dict[str, Any]:
+    """A `bundle.json` whose only image has one referrer."""
+    digest = f"sha256:{'1f' * 32}"
+    content = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1}
+    referrer = {"content": content, "subject": digest, **fields}
+    return minimal(images=[{"reference": "a/b:1", "content": content, "platforms": {}, "referrers": [referrer]}])
+
+
 def minimal(**spec: object) -> dict[str, Any]:
     """A small `bundle.json`."""
     empty = {"sequence": 1, "created": "2026-11-01T00:00:00Z", "platforms": [], "extensions": [], "images": []}
@@ -174,6 +195,11 @@ def minimal(**spec: object) -> dict[str, Any]:
             "invalid-field",
             "spec.images[0].content",
         ),
+        (referring(form="tag"), "invalid-field", "exactly when it is found by its tag"),
+        (referring(form="subject", tag="latest"), "invalid-field", "exactly when it is found by its tag"),
+        (referring(form="tag", tag="latest"), "invalid-field", "begins with its subject"),
+        (referring(form="tag", tag=f"sha256-{'1f' * 32}.a/b"), "invalid-field", "begins with its subject"),
+        (referring(form="rumour"), "invalid-field", "spec.images[0].referrers[0].form"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(document: dict[str, Any], code: str, message: str) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from renderer.formats.bundle.artifact import CONFIG_LIMIT, descriptor_json, read_descriptor
 from renderer.formats.canonical_json import canonical_json, parse_json
-from renderer.model.bundles.bundle import Bundle, BundleImage
+from renderer.model.bundles.bundle import Bundle, BundleImage, Referrer, ReferrerForm
 from renderer.model.bundles.extension import (
     ClusterRole,
     Component,
@@ -24,7 +24,7 @@ from renderer.model.bundles.extension import (
     extension_name,
 )
 from renderer.model.fields import FieldError, Fields, Json
-from renderer.model.reference import ImageReference, Platform
+from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Constraint, Version
 
 API_VERSION: Final = "sitewright.dev/v1"
@@ -168,6 +168,19 @@ def _image(image: BundleImage) -> dict[str, Json]:
     }
     if image.omitted:
         body["omitted"] = [str(platform) for platform in image.omitted]
+    if image.referrers:
+        body["referrers"] = [_referrer(referrer) for referrer in image.referrers]
+    return body
+
+
+def _referrer(referrer: Referrer) -> dict[str, Json]:
+    body: dict[str, Json] = {
+        "content": descriptor_json(referrer.content),
+        "subject": str(referrer.subject),
+        "form": referrer.form.value,
+    }
+    if referrer.tag is not None:
+        body["tag"] = referrer.tag
     return body
 
 
@@ -284,7 +297,7 @@ def _read_requirement(fields: Fields) -> Requirement:
 
 
 def _read_image(fields: Fields) -> BundleImage:
-    only(fields, "reference content platforms omitted")
+    only(fields, "reference content platforms omitted referrers")
     platforms = fields.child("platforms")
     return BundleImage(
         reference=fields.parsed("reference", ImageReference.parse),
@@ -294,4 +307,20 @@ def _read_image(fields: Fields) -> BundleImage:
             for text in platforms.content
         },
         omitted=read_platforms(fields, "omitted"),
+        referrers=tuple(_read_referrer(referrer) for referrer in fields.children("referrers")),
     )
+
+
+def _read_referrer(fields: Fields) -> Referrer:
+    only(fields, "content subject form tag")
+    try:
+        return Referrer(
+            content=read_descriptor(fields.child("content")),
+            subject=fields.parsed("subject", Digest.parse),
+            form=fields.parsed("form", ReferrerForm),
+            tag=fields.optional_text("tag"),
+        )
+    except FieldError:
+        raise
+    except ValueError as error:
+        raise FieldError(fields.path, str(error)) from error

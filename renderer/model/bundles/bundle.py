@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
+from typing import Final
 
 from renderer.model.bundles.extension import Descriptor, Extension, extension_name
 from renderer.model.bundles.trust import Verdict
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
+
+_WORD: Final = re.compile(r"[A-Za-z0-9]+\Z")
+
+
+class ReferrerForm(Enum):
+    """How a registry leads from an image to a manifest that speaks of it."""
+
+    TAG = "tag"
+    """A tag beside the image, as cosign names it: `sha256-<hex of the subject>.sig`, `.att` or `.sbom`."""
+    SUBJECT = "subject"
+    """The manifest's own field `subject`, which the referrers API lists (distribution-spec 1.1)."""
+    INDEX = "index"
+    """An entry of the image's own index for the platform `unknown/unknown`, as BuildKit stores attestations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referrer:
+    """A manifest that speaks of an image: a signature, an attestation, an SBOM.
+
+    `content` is an image manifest; its `artifact_type` says what it is, when it says so. `subject` is the image's
+    digest, that of one of its platform manifests, or that of another referrer of the same image (a signed SBOM).
+    `tag` is the tag of the form TAG.
+    """
+
+    content: Descriptor
+    subject: Digest
+    form: ReferrerForm
+    tag: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.tag is not None) != (self.form is ReferrerForm.TAG):
+            raise ValueError("a referrer has a tag exactly when it is found by its tag")
+        beside = f"{self.subject.algorithm}-{self.subject.hex}."
+        if self.tag is not None and not (self.tag.startswith(beside) and _WORD.match(self.tag, len(beside))):
+            raise ValueError(f"the tag of a referrer begins with its subject: `{beside}…`, not `{self.tag}`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +56,14 @@ class BundleImage:
 
     `reference` has the tag by which manifests name it. `content` is the index (or, for a single-platform image, the
     manifest) that the reference stands for upstream: its digest is the pin. `platforms` are the manifests that the
-    bundle carries; `omitted` the platforms of the index that it left out.
+    bundle carries; `omitted` the platforms of the index that it left out. `referrers` speak of what is carried.
     """
 
     reference: ImageReference
     content: Descriptor
     platforms: Mapping[Platform, Descriptor]
     omitted: tuple[Platform, ...] = ()
+    referrers: tuple[Referrer, ...] = ()
 
     @property
     def digest(self) -> Digest:
