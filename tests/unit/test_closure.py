@@ -72,7 +72,7 @@ def test_indexes_may_not_be_nested_without_end() -> None:
     with pytest.raises(BundleRefusedError) as refused:
         layout.closure(one)
     assert refused.value.findings[0].code == "bundle-malformed"
-    assert "nested more than 4 deep" in refused.value.findings[0].message
+    assert "nested more than 5 deep" in refused.value.findings[0].message
 
 
 def test_a_manifest_that_is_too_large_is_not_read() -> None:

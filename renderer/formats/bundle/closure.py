@@ -22,7 +22,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 
 _BLOB_LIMIT: Final = 500_000
-_DEPTH_LIMIT: Final = 4
+_DEPTH_LIMIT: Final = 5
 
 
 def closure(
@@ -36,35 +36,35 @@ def closure(
     """
     found: dict[Digest, Descriptor] = {}
 
-    def add(descriptor: Descriptor) -> bool:
+    def visit(descriptor: Descriptor, depth: int) -> None:
         if descriptor.digest in found:
-            return False
+            return
         if len(found) >= _BLOB_LIMIT:
             raise malformed(Where(file=location), f"there are more than {_BLOB_LIMIT} blobs")
         found[descriptor.digest] = descriptor
-        return True
-
-    def visit(descriptor: Descriptor, depth: int) -> None:
-        if not add(descriptor):
-            return
         where = Where(file=location, subject=f"manifest {descriptor.digest}")
-        is_index = descriptor.media_type in INDEX_TYPES
-        if not is_index and descriptor.media_type not in MANIFEST_TYPES:
-            return
-        if descriptor.size > MANIFEST_LIMIT:
-            raise malformed(where, f"a manifest has at most {MANIFEST_LIMIT} bytes, this one has {descriptor.size}")
         if depth > _DEPTH_LIMIT:
             raise malformed(where, f"indexes are nested more than {_DEPTH_LIMIT} deep")
-        content = read(descriptor)
-        if is_index:
-            for entry in parse_index(content, where):
-                if holds(entry.descriptor.digest):
-                    visit(entry.descriptor, depth + 1)
-            return
-        manifest = parse_manifest(content, where)
-        for below in (manifest.config, *manifest.layers):
-            add(below)
+        for below in _below(descriptor, read, holds, where):
+            visit(below, depth + 1)
 
     for root in roots:
         visit(root, 0)
     return found
+
+
+def _below(
+    descriptor: Descriptor, read: ReadBlob, holds: Callable[[Digest], bool], where: Where
+) -> tuple[Descriptor, ...]:
+    """What a descriptor leads to directly: nothing, unless it is that of an index or a manifest."""
+    is_index = descriptor.media_type in INDEX_TYPES
+    if not is_index and descriptor.media_type not in MANIFEST_TYPES:
+        return ()
+    if descriptor.size > MANIFEST_LIMIT:
+        raise malformed(where, f"a manifest has at most {MANIFEST_LIMIT} bytes, this one has {descriptor.size}")
+    content = read(descriptor)
+    if is_index:
+        entries = (entry.descriptor for entry in parse_index(content, where))
+        return tuple(entry for entry in entries if holds(entry.digest))
+    manifest = parse_manifest(content, where)
+    return (manifest.config, *manifest.layers)
