@@ -26,7 +26,8 @@ from renderer.formats.bundle.artifact import (
     index_content,
 )
 from renderer.formats.bundle.document import encode_bundle
-from renderer.formats.trust.cosign import StoredSignature, make_payload
+from renderer.formats.trust.cosign import make_payload
+from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.bundle import Bundle, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy

@@ -23,8 +23,9 @@ from renderer.formats.bundle.artifact import (
     parse_manifest,
 )
 from renderer.formats.bundle.document import decode_bundle
-from renderer.formats.trust.cosign import StoredSignature, make_payload, payload_digest
+from renderer.formats.trust.cosign import make_payload, payload_digest
 from renderer.formats.trust.keys import parse_public_key
+from renderer.formats.trust.stored import StoredSignature
 from renderer.model.reference import Digest
 from renderer.model.trees.tree import FileTree
 

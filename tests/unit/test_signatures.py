@@ -12,8 +12,9 @@ import pytest
 
 from renderer.adapters.signing import KeyFileSigner
 from renderer.errors import InputError
-from renderer.formats.trust.cosign import StoredSignature, make_payload, payload_digest, signature_tag
+from renderer.formats.trust.cosign import make_payload, payload_digest, signature_tag
 from renderer.formats.trust.keys import load_private_key, parse_public_key
+from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.trust import Algorithm
 from renderer.model.reference import Digest
 from tests.simulators.bundles import Workshop

@@ -21,8 +21,9 @@ from renderer.formats.bundle.artifact import (
     signature_manifest,
 )
 from renderer.formats.documents.wording import count
-from renderer.formats.trust.cosign import StoredSignature, make_payload, payload_digest, signature_tag
+from renderer.formats.trust.cosign import make_payload, payload_digest, signature_tag
 from renderer.formats.trust.keys import parse_public_key
+from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest

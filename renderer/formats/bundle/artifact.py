@@ -13,7 +13,16 @@ from typing import Final, TypeVar
 
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.canonical_json import canonical_json, parse_json
-from renderer.formats.trust.cosign import SIGNATURE_ANNOTATION, SIGNATURE_LAYER, StoredSignature, signature_tag
+from renderer.formats.trust.cosign import (
+    CERTIFICATE_ANNOTATION,
+    CHAIN_ANNOTATION,
+    SIGNATURE_ANNOTATION,
+    SIGNATURE_LAYER,
+    signature_tag,
+)
+from renderer.formats.trust.pem import bounded_chain, certificates_of
+from renderer.formats.trust.sigstore import SIGSTORE_BUNDLE_LIMIT, is_sigstore_bundle, read_sigstore_bundle
+from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import FieldError, Fields, Json, spell_path
 from renderer.model.reference import Digest, Platform
@@ -43,6 +52,8 @@ MANIFEST_LIMIT: Final = 4 * 2**20
 CONFIG_LIMIT: Final = 32 * 2**20
 _SIGNATURE_LIMIT: Final = 64
 _PAYLOAD_LIMIT: Final = 64 * 1024
+_REFERRER_LIMIT: Final = 64 * 1024
+_REFERRERS_LIMIT: Final = 4_000
 _ENTRY_LIMIT: Final = 20_000
 
 ReadBlob = Callable[[Descriptor], bytes]
@@ -57,6 +68,7 @@ class ImageManifest:
     layers: tuple[Descriptor, ...]
     annotations: Mapping[str, str] = field(default_factory=dict)
     artifact_type: str | None = None
+    subject: Descriptor | None = None
 
     def content(self) -> bytes:
         """The manifest's bytes."""
@@ -70,6 +82,8 @@ class ImageManifest:
             body["artifactType"] = self.artifact_type
         if self.annotations:
             body["annotations"] = dict(self.annotations)
+        if self.subject:
+            body["subject"] = descriptor_json(self.subject)
         return canonical_json(body)
 
 
@@ -181,6 +195,7 @@ def parse_manifest(content: bytes, where: Where) -> ImageManifest:
             layers=tuple(read_descriptor(layer) for layer in document.children("layers")),
             annotations=document.text_map("annotations"),
             artifact_type=document.optional_text("artifactType"),
+            subject=read_descriptor(document.child("subject")) if "subject" in document else None,
         )
 
     return _read(content, MANIFEST_LIMIT, where, read)
@@ -231,20 +246,79 @@ def find_signatures(index: bytes, manifest: Digest, location: str) -> tuple[Desc
     return tuple(entry.descriptor for entry in entries)
 
 
-def read_signatures(index: bytes, manifest: Digest, read: ReadBlob, location: str) -> tuple[StoredSignature, ...]:
-    """Every signature stored beside `manifest`, unchecked. Raises BundleRefusedError."""
+def find_referrers(
+    index: bytes, manifest: Digest, read: ReadBlob, location: str
+) -> tuple[tuple[Descriptor, ImageManifest], ...]:
+    """The manifests of Sigstore bundles that `index.json` lists and whose `subject` is `manifest`.
+
+    Bundles of other subjects (an image's own signatures) are passed over. Raises BundleRefusedError.
+    """
+    where = Where(file=location, subject="index.json")
+    entries = parse_index(index, where, lambda entry: is_sigstore_bundle(entry.text("artifactType", "")))
+    if len(entries) > _REFERRERS_LIMIT:
+        raise malformed(where, f"there are more than {_REFERRERS_LIMIT} Sigstore bundles")
+    found = []
+    for entry in entries:
+        where = Where(file=location, subject=f"signatures {entry.descriptor.digest}")
+        _bounded(entry.descriptor, _REFERRER_LIMIT, where)
+        referrer = parse_manifest(read(entry.descriptor), where)
+        if referrer.subject is not None and referrer.subject.digest == manifest:
+            found.append((entry.descriptor, referrer))
+    return tuple(found)
+
+
+def read_signatures(
+    index: bytes, manifest: Descriptor, manifest_bytes: bytes, read: ReadBlob, location: str
+) -> tuple[StoredSignature, ...]:
+    """Every signature stored beside `manifest`, in both forms, unchecked. Raises BundleRefusedError."""
     found: list[StoredSignature] = []
-    for descriptor in find_signatures(index, manifest, location):
+    for descriptor in find_signatures(index, manifest.digest, location):
         where = Where(file=location, subject=f"signatures {descriptor.digest}")
         _bounded(descriptor, MANIFEST_LIMIT, where)
-        for layer in parse_manifest(read(descriptor), where).layers:
-            if layer.media_type != SIGNATURE_LAYER:
-                continue
-            _bounded(layer, _PAYLOAD_LIMIT, where)
-            found.append(StoredSignature(read(layer), layer.annotations.get(SIGNATURE_ANNOTATION, "")))
-            if len(found) > _SIGNATURE_LIMIT:
-                raise malformed(where, f"there are more than {_SIGNATURE_LIMIT} signatures")
+        parsed = parse_manifest(read(descriptor), where)
+        for layer in parsed.layers:
+            if layer.media_type == SIGNATURE_LAYER:
+                _room_for_one_more(found, where)
+                _bounded(layer, _PAYLOAD_LIMIT, where)
+                fault = _other_subject(parsed, manifest)
+                found.append(_cosign_signature(read(layer), layer.annotations, descriptor.digest, fault))
+    for descriptor, parsed in find_referrers(index, manifest.digest, read, location):
+        where = Where(file=location, subject=f"signatures {descriptor.digest}")
+        fault = _other_subject(parsed, manifest)
+        for layer in parsed.layers:
+            if is_sigstore_bundle(layer.media_type):
+                _room_for_one_more(found, where)
+                _bounded(layer, SIGSTORE_BUNDLE_LIMIT, where)
+                stored = read_sigstore_bundle(read(layer), manifest_bytes, descriptor.digest)
+                found.append(replace(stored, fault=stored.fault or fault))
     return tuple(found)
+
+
+def _room_for_one_more(found: list[StoredSignature], where: Where) -> None:
+    if len(found) == _SIGNATURE_LIMIT:
+        raise malformed(where, f"there are more than {_SIGNATURE_LIMIT} signatures")
+
+
+def _other_subject(signatures: ImageManifest, manifest: Descriptor) -> str | None:
+    """What is wrong with the `subject` of a manifest of signatures; cosign's tag scheme does without one."""
+    subject = signatures.subject
+    if subject is None or (subject.digest, subject.size) == (manifest.digest, manifest.size):
+        return None
+    return f"the manifest that holds it refers to {subject.digest} of {subject.size} bytes, which is not this bundle"
+
+
+def _cosign_signature(
+    payload: bytes, annotations: Mapping[str, str], held_by: Digest, fault: str | None
+) -> StoredSignature:
+    certificates: tuple[bytes, ...] = ()
+    try:
+        spelled = (annotations.get(key, "") for key in (CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION))
+        certificates = tuple(one for text in spelled for one in certificates_of(text.encode()))
+        bounded_chain(certificates)
+    except ValueError as error:
+        fault = fault or f"its certificates cannot be read: {error}"
+    signature = annotations.get(SIGNATURE_ANNOTATION, "")
+    return StoredSignature(payload, signature, certificates=certificates, held_by=held_by, fault=fault)
 
 
 def read_parts(index: bytes, read: ReadBlob, location: str) -> BundleParts:
@@ -262,7 +336,7 @@ def read_parts(index: bytes, read: ReadBlob, location: str) -> BundleParts:
         manifest=manifest,
         manifest_bytes=manifest_bytes,
         config_bytes=read(config),
-        signatures=read_signatures(index, manifest.digest, read, location),
+        signatures=read_signatures(index, manifest, manifest_bytes, read, location),
     )
 
 

@@ -6,9 +6,6 @@ manifest; it lies in an OCI manifest under the tag `sha256-<hex>.sig`, one layer
 
 from __future__ import annotations
 
-import base64
-import binascii
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.formats.canonical_json import canonical_json, parse_json
@@ -17,27 +14,11 @@ from renderer.model.reference import Digest
 
 SIGNATURE_LAYER: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
+CERTIFICATE_ANNOTATION: Final = "dev.sigstore.cosign/certificate"
+CHAIN_ANNOTATION: Final = "dev.sigstore.cosign/chain"
 _PAYLOAD_TYPE: Final = "cosign container image signature"
 _PAYLOAD_LIMIT: Final = 64 * 1024
-_SIGNATURE_LIMIT: Final = 8 * 1024
 _GO_ESCAPES: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSignature:
-    """One signature as it was found, unchecked: the payload's exact bytes and the signature in base64."""
-
-    payload: bytes
-    signature_base64: str
-
-    def signature(self) -> bytes:
-        """The signature's bytes. Raises ValueError."""
-        if len(self.signature_base64) > _SIGNATURE_LIMIT:
-            raise ValueError("the signature is too long")
-        try:
-            return base64.b64decode(self.signature_base64, validate=True)
-        except binascii.Error as error:
-            raise ValueError("the signature is not base64") from error
 
 
 def signature_tag(manifest: Digest) -> str:

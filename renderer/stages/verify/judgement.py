@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Final
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
@@ -16,13 +15,11 @@ from renderer.formats.bundle.artifact import (
     ImageManifest,
     parse_manifest,
 )
-from renderer.formats.trust.cosign import StoredSignature, payload_digest
 from renderer.formats.trust.keys import PublicKey, parse_public_key
+from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.trust import Algorithm, SignatureFact, TrustedKey, TrustPolicy, TrustRule, Verdict
 from renderer.model.reference import Digest
 from renderer.stages.verify.contents import check_bytes
-
-_FORM: Final = "cosign"
 
 
 def judge(parts: BundleParts, policy: TrustPolicy, *, now: datetime, source: str) -> tuple[ImageManifest, Verdict]:
@@ -150,17 +147,17 @@ def _fact(
     try:
         signature = stored.signature()
     except ValueError as error:
-        return None, _refused(str(error))
-    found = [(key, key.public.check(stored.payload, signature)) for key in keys]
+        return None, _refused(stored, str(error))
+    found = [(key, key.public.check(stored.signed_bytes, signature)) for key in keys]
     made = [(key, algorithm) for key, algorithm in found if algorithm is not None]
     if not made:
-        return None, _refused("no key of the trust policy made it")
+        return None, _refused(stored, "no key of the trust policy made it")
     # One key may stand under several names: the one that the rule asks for and that is valid today speaks for it.
     made.sort(key=lambda one: (one[0].trusted.name not in rule.of, not one[0].trusted.valid_on(today)))
     key, algorithm = made[0]
-    reason = _objection(key.trusted, algorithm, stored.payload, manifest, rule, today)
+    reason = _objection(key.trusted, algorithm, stored, manifest, rule, today)
     return key, SignatureFact(
-        form=_FORM,
+        form=stored.form.value,
         signer=key.trusted.name,
         algorithm=algorithm,
         accepted=reason is None,
@@ -168,16 +165,16 @@ def _fact(
     )
 
 
-def _refused(reason: str) -> SignatureFact:
-    return SignatureFact(form=_FORM, signer=None, algorithm=None, accepted=False, reason=reason)
+def _refused(stored: StoredSignature, reason: str) -> SignatureFact:
+    return SignatureFact(form=stored.form.value, signer=None, algorithm=None, accepted=False, reason=reason)
 
 
 def _objection(
-    key: TrustedKey, algorithm: Algorithm, payload: bytes, manifest: Digest, rule: TrustRule, today: date
+    key: TrustedKey, algorithm: Algorithm, stored: StoredSignature, manifest: Digest, rule: TrustRule, today: date
 ) -> str | None:
-    """Why a signature that `key` made over `payload` does not count for `manifest`; None when it does."""
+    """Why a signature that `key` made does not count for `manifest`; None when it does."""
     try:
-        spoken_of = payload_digest(payload)
+        spoken_of = stored.digest()
     except ValueError as error:
         return str(error)
     if spoken_of != manifest:
