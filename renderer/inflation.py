@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, cast
 
 from renderer.errors import Finding, InputError, Where
 from renderer.model.bundles.bundle import Offer
@@ -20,23 +19,9 @@ from renderer.stages.chart.plan import chart_request
 from renderer.stages.chart.reading import read_chart
 from renderer.stages.generated import may_invent, scan_templates, template_findings
 from renderer.stages.layout import ManifestTexts
+from renderer.stages.memo import Memo
 from renderer.stages.template import render_files, template_context
 from renderer.stages.values import components_on, layer, layers_of
-
-T = TypeVar("T")
-
-
-class Memo:
-    """Results of pure functions by key. Two threads may both compute one; the results are equal."""
-
-    def __init__(self) -> None:
-        self._results: dict[Hashable, Any] = {}
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The result remembered for `key`, made now if there is none."""
-        if key not in self._results:
-            self._results[key] = make()
-        return cast("T", self._results[key])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

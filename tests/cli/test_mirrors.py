@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from renderer.cli.verbs.site import MIRRORS
-from renderer.stages.mirrors import RUNTIMES
+from renderer.stages.mirrors.nodes import RUNTIMES
 from tests.cli.site_fixture import PROFILE, Shop, contents
 
 

@@ -19,7 +19,8 @@ from renderer.errors import InputError
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.reference import ImageReference
 from renderer.model.site import Fallback, ImagesMode, Site
-from renderer.stages.mirrors import RUNTIMES, node_files, plan_mirrors
+from renderer.stages.mirrors.nodes import RUNTIMES, node_files
+from renderer.stages.mirrors.plan import plan_mirrors
 from tests.simulators.runtimes import containerd, docker, k3s, openshift, policy, registries_conf, talos
 from tests.simulators.sites import SHIPPED, a_site, pinned
 

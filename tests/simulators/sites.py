@@ -28,7 +28,7 @@ from renderer.model.site import (
     SiteRegistry,
 )
 from renderer.model.version import Version
-from renderer.stages.mirrors import plan_mirrors
+from renderer.stages.mirrors.plan import plan_mirrors
 
 _TEMPLATES = Path(__file__).parents[2] / "templates"
 

@@ -14,7 +14,8 @@ from renderer.model.reference import ImageReference
 from renderer.model.site import Distribution, Fallback, Runtime, SecretReference, Site
 from renderer.model.trees.tree import FileTree
 from renderer.model.version import Version
-from renderer.stages.mirrors import node_files, plan_mirrors, runtimes_of
+from renderer.stages.mirrors.nodes import node_files, runtimes_of
+from renderer.stages.mirrors.plan import plan_mirrors
 from tests.simulators.sites import SHIPPED, a_site, pinned
 
 IMAGES = (

@@ -24,7 +24,8 @@ import pytest
 
 from renderer.model.reference import Digest, ImageReference
 from renderer.model.site import Runtime, Site
-from renderer.stages.mirrors import node_files, plan_mirrors
+from renderer.stages.mirrors.nodes import node_files
+from renderer.stages.mirrors.plan import plan_mirrors
 from tests.simulators.sites import SHIPPED, a_site
 
 pytestmark = pytest.mark.real

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
 from renderer.formats.lockfile import decode_lock
 from renderer.formats.profile.site import LoadedSite, read_profile
 from renderer.formats.trust.policy import read_trust_policy
-from renderer.inflation import Memo, Tools
 from renderer.model.bundles.bundle import Catalog, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
@@ -19,8 +19,11 @@ from renderer.model.lock import Lock
 from renderer.model.reference import Digest
 from renderer.model.site import BundleRequest, Site
 from renderer.ports import BundleSource, ChartEngine, Executor, Files
-from renderer.stages.layout import ManifestTexts
+from renderer.stages.memo import Memo
 from renderer.stages.verify import load_bundle
+
+if TYPE_CHECKING:
+    from renderer.inflation import Tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,6 @@ class Loader:
     workspace: Workspace
     blobs: Blobs = field(default_factory=Blobs)
     memo: Memo = field(default_factory=Memo)
-    texts: ManifestTexts = field(default_factory=ManifestTexts)
     profiles: dict[str, LoadedSite] = field(default_factory=dict)
 
     def site(self, profile: str) -> LoadedSite:
@@ -125,6 +127,9 @@ class Loader:
 
     def tools(self, site: Site) -> Tools:
         """What the pipeline works with for `site`."""
+        from renderer.inflation import Tools  # who only verifies bundles need not load what renders them
+        from renderer.stages.layout import ManifestTexts
+
         return Tools(
             blobs=self.blobs,
             engine=self.workspace.engine,
@@ -132,7 +137,7 @@ class Loader:
             templates={**self.workspace.templates, **site.templates},
             version=self.workspace.version,
             memo=self.memo,
-            texts=self.texts,
+            texts=self.memo.get("texts", ManifestTexts),
         )
 
     def _schema_of_trust(self) -> Mapping[str, Json]:

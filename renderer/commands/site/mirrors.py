@@ -15,7 +15,7 @@ from renderer.stages.mirrors.plan import plan_mirrors
 def mirrors(workspace: Workspace, profile: str, *, runtimes: Sequence[str] = ()) -> tuple[Outcome, FileTree]:
     """The mirror plan as a table, and the files for the nodes (paths `nodes/<runtime>/…`).
 
-    `runtimes` are some of `renderer.stages.mirrors.RUNTIMES`; without any, what the nodes of the site have.
+    `runtimes` are some of `renderer.stages.mirrors.nodes.RUNTIMES`; without any, what the nodes of the site have.
     """
     loader = Loader(workspace)
     site = loader.site(profile).site
