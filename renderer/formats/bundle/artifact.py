@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 BUNDLE_TYPE: Final = "application/vnd.sitewright.bundle.v1+json"
 BUNDLE_CONFIG: Final = "application/vnd.sitewright.bundle.config.v1+json"
+DELTA_TYPE: Final = "application/vnd.sitewright.delta.v1+json"
+DELTA_CONFIG: Final = "application/vnd.sitewright.delta.config.v1+json"
 CHART_LAYER: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 FILES_LAYER: Final = "application/vnd.sitewright.files.v1.tar+gzip"
 IMAGE_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -101,8 +103,32 @@ class IndexEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactKind:
+    """What is signed: a bundle, or a delta between two. `made_by` is the command that makes one."""
+
+    noun: str
+    artifact_type: str
+    config_type: str
+    made_by: str
+
+
+BUNDLE: Final = ArtifactKind(
+    noun="bundle",
+    artifact_type=BUNDLE_TYPE,
+    config_type=BUNDLE_CONFIG,
+    made_by="sitewright bundle build bundle.yaml -o DIR",
+)
+DELTA: Final = ArtifactKind(
+    noun="delta",
+    artifact_type=DELTA_TYPE,
+    config_type=DELTA_CONFIG,
+    made_by="sitewright bundle diff NEW --base OLD -o FILE.tar",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BundleParts:
-    """What `renderer.stages.verify` judges: the bundle's manifest and config, and the signatures beside it.
+    """What `renderer.stages.verify` judges: the manifest and config of a bundle or delta, and its signatures.
 
     Blobs have been checked against the descriptors that led to them, but nobody has vouched for the first of those.
     """
@@ -111,6 +137,7 @@ class BundleParts:
     manifest_bytes: bytes
     config_bytes: bytes
     signatures: tuple[StoredSignature, ...]
+    kind: ArtifactKind = BUNDLE
 
 
 def describe(content: bytes, media_type: str, **annotations: str) -> Descriptor:
@@ -206,34 +233,41 @@ def platform_of_config(content: bytes, where: Where) -> Platform:
     return _read(content, CONFIG_LIMIT, where, _stated_platform)
 
 
-def find_bundle(index: bytes, location: str) -> Descriptor:
-    """The manifest of the one bundle that `index.json` lists, with its annotations.
+def kind_of(index: bytes, location: str) -> ArtifactKind:
+    """What `index.json` lists: a delta, or else (as far as one can see) a bundle. Raises BundleRefusedError."""
+    where = Where(file=location, subject="index.json")
+    delta = parse_index(index, where, lambda entry: entry.content.get("artifactType") == DELTA_TYPE)
+    return DELTA if delta else BUNDLE
+
+
+def find_bundle(index: bytes, location: str, kind: ArtifactKind = BUNDLE) -> Descriptor:
+    """The manifest of the one bundle (or delta) that `index.json` lists, with its annotations.
 
     Raises BundleRefusedError: `bundle-malformed`, `bundle-not-found`, `bundle-ambiguous`.
     """
     where = Where(file=location, subject="index.json")
-    found = parse_index(index, where, lambda entry: entry.content.get("artifactType") == BUNDLE_TYPE)
+    found = parse_index(index, where, lambda entry: entry.content.get("artifactType") == kind.artifact_type)
     if len(found) == 1:
         return found[0].descriptor
     if not found:
         raise BundleRefusedError(
             Finding(
                 code="bundle-not-found",
-                message="this OCI layout holds images or other artifacts, but no Sitewright bundle",
+                message=f"this OCI layout holds images or other artifacts, but no Sitewright {kind.noun}",
                 where=where,
-                expected=f"one manifest with artifactType `{BUNDLE_TYPE}`",
-                hint="sitewright bundle build bundle.yaml -o DIR",
+                expected=f"one manifest with artifactType `{kind.artifact_type}`",
+                hint=kind.made_by,
             )
         )
     names = ", ".join(f"`{entry.name}`" for entry in found[:5])
     raise BundleRefusedError(
         Finding(
             code="bundle-ambiguous",
-            message=f"this OCI layout holds {len(found)} bundles, and nothing says which one is meant",
+            message=f"this OCI layout holds {len(found)} {kind.noun}s, and nothing says which one is meant",
             where=where,
-            expected="one bundle in a layout",
+            expected=f"one {kind.noun} in a layout",
             got=names,
-            hint="put each bundle in a layout of its own",
+            hint=f"put each {kind.noun} in a layout of its own",
         )
     )
 
@@ -321,12 +355,12 @@ def _cosign_signature(
     return StoredSignature(payload, signature, certificates=certificates, held_by=held_by, fault=fault)
 
 
-def read_parts(index: bytes, read: ReadBlob, location: str) -> BundleParts:
-    """Everything that has to be judged about the bundle that `index` lists. Raises BundleRefusedError.
+def read_parts(index: bytes, read: ReadBlob, location: str, kind: ArtifactKind = BUNDLE) -> BundleParts:
+    """Everything that has to be judged about the bundle (or delta) that `index` lists. Raises BundleRefusedError.
 
     `read` gives checked blobs (`BundleSource.blob`), `location` is the source as the user named it.
     """
-    manifest = find_bundle(index, location)
+    manifest = find_bundle(index, location, kind)
     where = Where(file=location, subject=f"manifest {manifest.digest}")
     _bounded(manifest, MANIFEST_LIMIT, where)
     manifest_bytes = read(manifest)
@@ -337,6 +371,7 @@ def read_parts(index: bytes, read: ReadBlob, location: str) -> BundleParts:
         manifest_bytes=manifest_bytes,
         config_bytes=read(config),
         signatures=read_signatures(index, manifest, manifest_bytes, read, location),
+        kind=kind,
     )
 
 

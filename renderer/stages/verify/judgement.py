@@ -8,8 +8,6 @@ from datetime import UTC, date, datetime
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
-    BUNDLE_CONFIG,
-    BUNDLE_TYPE,
     TITLE,
     BundleParts,
     ImageManifest,
@@ -30,16 +28,18 @@ def judge(parts: BundleParts, policy: TrustPolicy, *, now: datetime, source: str
     if now.tzinfo is None:
         raise ValueError("the moment of verification needs a time zone")
     where = Where(file=source)
-    check_bytes(parts.manifest_bytes, parts.manifest, "bundle manifest", where)
+    kind = parts.kind
+    check_bytes(parts.manifest_bytes, parts.manifest, f"{kind.noun} manifest", where)
     manifest = parse_manifest(parts.manifest_bytes, replace(where, subject=f"manifest {parts.manifest.digest}"))
     name = manifest.annotations.get(TITLE, "")
-    if manifest.artifact_type != BUNDLE_TYPE or manifest.config.media_type != BUNDLE_CONFIG or not name:
+    if (manifest.artifact_type, manifest.config.media_type) != (kind.artifact_type, kind.config_type) or not name:
         raise BundleRefusedError(
             Finding(
                 code="bundle-malformed",
-                message="the manifest is not that of a Sitewright bundle",
+                message=f"the manifest is not that of a Sitewright {kind.noun}",
                 where=where,
-                expected=f"artifactType `{BUNDLE_TYPE}`, a config of type `{BUNDLE_CONFIG}`, an annotation `{TITLE}`",
+                expected=f"artifactType `{kind.artifact_type}`, a config of type `{kind.config_type}`, "
+                f"an annotation `{TITLE}`",
                 got=f"artifactType `{manifest.artifact_type}`, config `{manifest.config.media_type}`, title `{name}`",
             )
         )

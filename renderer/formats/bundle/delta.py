@@ -1,0 +1,122 @@
+"""`delta.json`, the config blob of a delta: `Delta` to canonical JSON and back; and the manifest around it.
+
+A delta is an OCI layout of its own. Its manifest lists, as layers, the `index.json` of the bundle that comes out and
+every blob that the base lacks; it is signed like a bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from renderer.formats.bundle.artifact import (
+    CONFIG_LIMIT,
+    CREATED,
+    DELTA_TYPE,
+    TITLE,
+    VERSION,
+    ImageManifest,
+    descriptor_json,
+    read_descriptor,
+)
+from renderer.formats.bundle.document import only, parse_time, spell_time
+from renderer.formats.canonical_json import canonical_json, parse_json
+from renderer.model.bundles.delta import BaseKind, Delta, DeltaBase
+from renderer.model.bundles.extension import Descriptor, extension_name
+from renderer.model.fields import FieldError, Fields, Json
+from renderer.model.reference import Digest
+from renderer.model.version import Version
+
+API_VERSION: Final = "sitewright.dev/v1"
+KIND: Final = "Delta"
+
+
+def encode_delta(delta: Delta) -> bytes:
+    """The bytes of `delta.json`; equal deltas give equal bytes."""
+    return canonical_json(
+        {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": delta.name, "version": str(delta.version)},
+            "spec": {
+                "sequence": delta.sequence,
+                "created": spell_time(delta.created),
+                "target": str(delta.target),
+                "index": descriptor_json(delta.index),
+                "base": {
+                    "kind": delta.base.kind.value,
+                    "name": delta.base.name,
+                    "digest": str(delta.base.digest),
+                    "told": delta.base.told,
+                },
+                "needs": [_need(delta, digest, size) for digest, size in sorted(delta.needs.items())],
+            },
+        }
+    )
+
+
+def _need(delta: Delta, digest: Digest, size: int) -> Json:
+    need: dict[str, Json] = {"digest": str(digest), "size": size}
+    if digest in delta.repositories:
+        need["repository"] = delta.repositories[digest]
+    return need
+
+
+def decode_delta(content: bytes) -> Delta:
+    """The delta that `delta.json` describes. Raises FieldError or ValueError; its digest must have been checked."""
+    document = Fields.of(parse_json(content, limit=CONFIG_LIMIT))
+    stated = (document.text("apiVersion"), document.text("kind"))
+    if stated != (API_VERSION, KIND):
+        raise FieldError(
+            document.at("apiVersion"),
+            "this version of Sitewright cannot read such a delta",
+            code="unknown-api-version",
+            expected=f"`{API_VERSION}`, kind `{KIND}`",
+            got=f"`{stated[0]}`, kind `{stated[1]}`",
+            hint="upgrade Sitewright",
+        )
+    only(document, "apiVersion kind metadata spec")
+    metadata, spec = document.child("metadata"), document.child("spec")
+    only(metadata, "name version")
+    only(spec, "sequence created target index base needs")
+    needs = spec.children("needs")
+    for need in needs:
+        only(need, "digest size repository")
+    try:
+        return Delta(
+            name=metadata.parsed("name", extension_name),
+            version=metadata.parsed("version", Version.parse),
+            sequence=spec.integer("sequence"),
+            created=spec.parsed("created", parse_time),
+            target=spec.parsed("target", Digest.parse),
+            index=read_descriptor(spec.child("index")),
+            base=_read_base(spec.child("base")),
+            needs={need.parsed("digest", Digest.parse): need.integer("size") for need in needs},
+            repositories={
+                need.parsed("digest", Digest.parse): need.text("repository") for need in needs if "repository" in need
+            },
+        )
+    except FieldError:
+        raise
+    except ValueError as error:
+        raise FieldError((), str(error)) from error
+
+
+def _read_base(fields: Fields) -> DeltaBase:
+    only(fields, "kind name digest told")
+    return DeltaBase(
+        kind=fields.parsed("kind", BaseKind),
+        name=fields.parsed("name", extension_name),
+        digest=fields.parsed("digest", Digest.parse),
+        told=fields.text("told"),
+    )
+
+
+def delta_manifest(config: Descriptor, delta: Delta, carried: Iterable[Descriptor]) -> bytes:
+    """The bytes of a delta's manifest. `carried` are the blobs that travel, in the order in which they are written."""
+    return ImageManifest(
+        config=config,
+        layers=(delta.index, *carried),
+        annotations={TITLE: delta.name, VERSION: str(delta.version), CREATED: spell_time(delta.created)},
+        artifact_type=DELTA_TYPE,
+    ).content()

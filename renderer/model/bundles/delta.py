@@ -1,0 +1,67 @@
+"""Deltas: what a newer bundle has and its base lacks, so that only that must be carried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from renderer.model.bundles.extension import Descriptor, extension_name
+from renderer.model.reference import Digest
+from renderer.model.version import Version
+
+
+class BaseKind(Enum):
+    """What a delta is counted from: another edition of a bundle, or what a site proved that its registry holds."""
+
+    BUNDLE = "bundle"
+    RECEIPT = "receipt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaBase:
+    """The one thing that a delta can be applied to.
+
+    `digest` is that of the bundle's manifest, or of the lock that a receipt speaks of; `name` that of the bundle or
+    of the site. `told` describes it to people: a version, or the day of the receipt.
+    """
+
+    kind: BaseKind
+    name: str
+    digest: Digest
+    told: str
+
+    def __str__(self) -> str:
+        if self.kind is BaseKind.BUNDLE:
+            return f"bundle {self.name} {self.told}"
+        return f"what site {self.name} held on {self.told}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """The content of a delta's config blob (`delta.json`).
+
+    `target` is the manifest of the bundle that comes out, `index` its whole `index.json`: with it come the bundle's
+    own signatures. `needs` are the blobs that the base must give, by their sizes; for a receipt, `repositories` says
+    in which repository of the site's registry each of them lies.
+    """
+
+    name: str
+    version: Version
+    sequence: int
+    created: datetime
+    target: Digest
+    index: Descriptor
+    base: DeltaBase
+    needs: Mapping[Digest, int]
+    repositories: Mapping[Digest, str]
+
+    def __post_init__(self) -> None:
+        extension_name(self.name)
+        if self.sequence < 1:
+            raise ValueError("a bundle's sequence counts from 1")
+        if any(size < 0 for size in self.needs.values()):
+            raise ValueError("a size cannot be negative")
+        if self.base.kind is BaseKind.RECEIPT and self.repositories.keys() != self.needs.keys():
+            raise ValueError("a delta from a receipt says in which repository each blob lies")
