@@ -11,9 +11,11 @@ from renderer.errors import Finding, InputError, Where
 from renderer.model.bundles.bundle import Offer
 from renderer.model.bundles.chart import ChartRequest
 from renderer.model.bundles.extension import Component, ComponentKind, Extension
+from renderer.model.fields import Json
 from renderer.model.objects.manifest import Manifest
 from renderer.model.rendering import Inflated
 from renderer.model.site import Site
+from renderer.model.version import Version
 from renderer.ports import BlobReader, ChartEngine, ChartError, Executor
 from renderer.stages.chart.plan import chart_request
 from renderer.stages.chart.reading import read_chart
@@ -75,16 +77,38 @@ def inflate(
 
 
 def _part(site: Site, extension: Extension, component: Component, tools: Tools, api_versions: tuple[str, ...]) -> Part:
-    values = layer(layers_of(site, extension, component)).values
+    return inflate_component(
+        extension,
+        component,
+        layer(layers_of(site, extension, component)).values,
+        tools,
+        kubernetes=site.cluster.kubernetes,
+        api_versions=api_versions,
+        context=template_context(site, extension),
+    )
+
+
+def inflate_component(
+    extension: Extension,
+    component: Component,
+    values: Mapping[str, Json],
+    tools: Tools,
+    *,
+    kubernetes: Version,
+    api_versions: Iterable[str],
+    context: Mapping[str, Json],
+) -> Part:
+    """The objects of one component under `values` (the merged layers); `context` is what Jinja templates may know.
+
+    Raises InputError when a chart or a template cannot be inflated.
+    """
     archive = tools.blobs.blob(component.content)
     name = (extension.name, component.name, component.namespace, str(component.content.digest))
     request: ChartRequest | None = None
     if component.kind is ComponentKind.HELM:
-        kubernetes = site.cluster.kubernetes
         request = chart_request(component, archive, values, kubernetes=kubernetes, api_versions=api_versions)
         told = json.dumps([request.values, request.kube_version, request.api_versions], sort_keys=True)
     else:
-        context = template_context(site, extension)
         told = json.dumps([values, context], sort_keys=True)
 
     def make() -> Inflated:

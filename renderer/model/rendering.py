@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from renderer.errors import Finding, Severity
 from renderer.model.generated.values import GeneratedValue
@@ -17,7 +17,10 @@ from renderer.model.trees.tree import FileTree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedHook:
-    """A Helm hook that has no place in a tree (delete, test, rollback): listed in `records/plan.md`."""
+    """A Helm hook that has no place in a tree (delete, test, rollback): listed in `records/plan.md`.
+
+    `manifest` is the object itself, when the reader kept it: image discovery looks at it.
+    """
 
     id: ObjectId
     extension: str
@@ -25,6 +28,7 @@ class DroppedHook:
     source: str
     hooks: tuple[str, ...]
     phase: HookPhase = HookPhase.DROPPED
+    manifest: Manifest | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from renderer.model.images.slots import (
     split_blocks,
     split_image,
 )
-from renderer.model.images.use import ImageUse
+from renderer.model.images.use import ImageUse, UnknownImage
 from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.site import ImagesMode
@@ -45,11 +45,12 @@ _Edit = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """The manifests by digest, every use of an image, and what no bundle vouches for."""
+    """The manifests by digest, every use of an image, and what no bundle vouches for: as findings, and as data."""
 
     manifests: tuple[Manifest, ...]
     uses: tuple[ImageUse, ...]
     findings: tuple[Finding, ...]
+    unknown: tuple[UnknownImage, ...] = ()
 
 
 def pin(
@@ -70,6 +71,7 @@ def pin(
     pinned: list[Manifest] = []
     uses: list[ImageUse] = []
     findings: list[Finding] = []
+    unknown: list[UnknownImage] = []
     for manifest in manifests:
         if manifest.id.kind in _SCHEMA_KINDS:
             pinned.append(manifest)
@@ -79,7 +81,8 @@ def pin(
         pinned.append(manifest if body is manifest.body else manifest.with_body(body))
         uses.extend(walk.uses.values())
         findings.extend(walk.findings.values())
-    return Pinned(manifests=tuple(pinned), uses=tuple(uses), findings=tuple(findings))
+        unknown.extend(walk.unknown.values())
+    return Pinned(manifests=tuple(pinned), uses=tuple(uses), findings=tuple(findings), unknown=tuple(unknown))
 
 
 class _Walk:
@@ -93,6 +96,7 @@ class _Walk:
         self.pins = pins
         self.uses: dict[tuple[str, str], ImageUse] = {}
         self.findings: dict[tuple[str, str, str], Finding] = {}
+        self.unknown: dict[tuple[str, str, str], UnknownImage] = {}
 
     def object(self) -> Mapping[str, Json]:
         """The body with every image pinned; the same object when nothing changes."""
@@ -222,12 +226,20 @@ class _Walk:
             self.uses.setdefault((place, piece.text), self._use(piece.text, piece.image, place))
         elif piece.fault is not None:
             fault = piece.fault
+            certain = certain or fault.certain
+            key = (fault.code, place, piece.text)
+            self.unknown.setdefault(
+                key,
+                UnknownImage(
+                    object=self.manifest.id, path=place, text=piece.text.strip(), code=fault.code, certain=certain
+                ),
+            )
             self.findings.setdefault(
-                (fault.code, place, piece.text),
+                key,
                 Finding(
                     code=fault.code,
                     message=fault.message,
-                    severity=Severity.ERROR if certain or fault.certain else Severity.WARNING,
+                    severity=Severity.ERROR if certain else Severity.WARNING,
                     where=Where(subject=str(self.manifest.id), path=place),
                     expected=fault.expected,
                     got=fault.got,

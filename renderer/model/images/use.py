@@ -23,3 +23,18 @@ class ImageUse:
     def reference(self) -> ImageReference:
         """The dictionary's reference for this image."""
         return self.image.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownImage:
+    """One string of one object that names an image, or most likely does, and that no bundle vouches for.
+
+    `text` is what stands there (of an image in parts what the parts spell), `code` the finding that it is, and
+    `certain` says that there is no doubt that an image is meant.
+    """
+
+    object: ObjectId
+    path: str
+    text: str
+    code: str
+    certain: bool

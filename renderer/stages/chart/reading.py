@@ -116,6 +116,7 @@ class _Reading:
                     component=self.component,
                     source=file.path,
                     hooks=hook.names,
+                    manifest=manifest,
                 )
             )
         elif not self._seen(manifest):
