@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.trust.keys import PrivateKey, load_private_key, new_private_key, parse_public_key
+from renderer.formats.trust.keys import parse_public_key
+from renderer.formats.trust.private_keys import PrivateKey, load_private_key, new_private_key
 from renderer.model.bundles.trust import Algorithm
 from renderer.model.outcome import Outcome
 

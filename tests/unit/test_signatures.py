@@ -13,7 +13,8 @@ import pytest
 from renderer.adapters.signing import KeyFileSigner
 from renderer.errors import InputError
 from renderer.formats.trust.cosign import make_payload, payload_digest, signature_tag
-from renderer.formats.trust.keys import load_private_key, parse_public_key
+from renderer.formats.trust.keys import parse_public_key
+from renderer.formats.trust.private_keys import load_private_key
 from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.trust import Algorithm
 from renderer.model.reference import Digest

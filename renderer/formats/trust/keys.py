@@ -1,9 +1,15 @@
-"""Keys: PEM bytes to keys that check and make signatures. The home of `cryptography`, loaded when first needed."""
+"""Public keys: PEM bytes to keys that check signatures. A home of `cryptography`, which is loaded when first needed.
+
+`kind_of` and `schemes_of` are the table of all keys that are used here: what a kind is called, and by which
+algorithms keys of it sign. A kind of another library joins it with an object that has the methods of a public key of
+`cryptography`: `verify(signature, payload, *arguments)`, which raises InvalidSignature or ValueError, and
+`public_bytes(encoding, format)`; its private half has `sign(payload, *arguments)` and `public_key()`
+(`renderer.formats.trust.private_keys`).
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,25 +32,13 @@ class PublicKey:
         """The algorithm by which `signature` is this key's over `payload`; None when it is not."""
         from cryptography.exceptions import InvalidSignature
 
-        for algorithm, arguments in _schemes(self._key):
+        for algorithm, arguments in schemes_of(self._key):
             try:
                 self._key.verify(signature, payload, *arguments)
             except (InvalidSignature, ValueError):
                 continue
             return algorithm
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class PrivateKey:
-    """A private key that can sign. Its content is never shown."""
-
-    public_pem: bytes
-    _sign: Callable[[bytes], bytes] = field(repr=False, compare=False)
-
-    def sign(self, payload: bytes) -> bytes:
-        """A signature over `payload`: DER for ECDSA, raw for Ed25519, PKCS#1 v1.5 for RSA."""
-        return self._sign(payload)
 
 
 def parse_public_key(pem: bytes) -> PublicKey:
@@ -65,63 +59,12 @@ def parse_public_key(pem: bytes) -> PublicKey:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError("this is not a PEM public key that can be used (`-----BEGIN PUBLIC KEY-----`)") from error
-    kind = _kind(key)
+    kind = kind_of(key)
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return PublicKey(Digest("sha256", hashlib.sha256(der).hexdigest()), kind, key)
 
 
-def load_private_key(pem: bytes, passphrase: Callable[[], bytes] | None = None) -> PrivateKey:
-    """Read a PEM private key (PKCS#8, or the traditional forms of OpenSSL); `passphrase` is asked when it is encrypted.
-
-    Raises ValueError; the message never holds anything of the key.
-    """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-
-    if len(pem) > _PEM_LIMIT:
-        raise ValueError("a private key file has at most 64 KiB")
-    if b"SIGSTORE PRIVATE KEY" in pem or b"COSIGN PRIVATE KEY" in pem:
-        raise ValueError("this is cosign's own form of an encrypted key; PKCS#8 is read here")
-    encrypted = b"ENCRYPTED" in pem
-    if encrypted and passphrase is None:
-        raise ValueError("the private key is encrypted, and no passphrase is given")
-    try:
-        key: Any = serialization.load_pem_private_key(pem, passphrase() if encrypted and passphrase else None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        why = "the passphrase is wrong, or " if encrypted else ""
-        raise ValueError(f"{why}this is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)") from error
-    public = key.public_key()
-    _kind(public)
-    _, arguments = _schemes(public)[0]
-    public_pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return PrivateKey(public_pem, lambda payload: key.sign(payload, *arguments))
-
-
-def new_private_key(algorithm: Algorithm, passphrase: bytes | None) -> tuple[bytes, bytes]:
-    """A new key pair as PEM: the private key in PKCS#8 (encrypted when there is a passphrase), and the public key.
-
-    Raises ValueError for an algorithm that keys are not made for. It draws on the system's randomness, which no stage
-    may: only `renderer.adapters.signing` calls it.
-    """
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-
-    makers: dict[Algorithm, Callable[[], Any]] = {
-        Algorithm.ECDSA_P256_SHA256: lambda: ec.generate_private_key(ec.SECP256R1()),
-        Algorithm.ECDSA_P384_SHA384: lambda: ec.generate_private_key(ec.SECP384R1()),
-        Algorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
-    }
-    if algorithm not in makers:
-        raise ValueError(f"keys for {algorithm.value} are not made here")
-    key = makers[algorithm]()
-    locked = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, locked)
-    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private, public
-
-
-def _kind(key: Any) -> str:
+def kind_of(key: Any) -> str:
     """What a key is called in messages. Raises ValueError for one that we do not use."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -138,8 +81,8 @@ def _kind(key: Any) -> str:
     raise ValueError("keys must be ECDSA P-256 or P-384, Ed25519 or RSA")
 
 
-def _schemes(key: Any) -> list[tuple[Algorithm, tuple[Any, ...]]]:
-    """How signatures of a key are checked: the algorithm, and the arguments that `verify` and `sign` take for it."""
+def schemes_of(key: Any) -> list[tuple[Algorithm, tuple[Any, ...]]]:
+    """The algorithms by which a key signs, and what `verify` and `sign` take for each. New signatures use the first."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 

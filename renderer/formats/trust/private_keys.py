@@ -1,0 +1,75 @@
+"""Private keys: bytes of a file to keys that sign, and new ones. A home of `cryptography`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from renderer.formats.trust.keys import kind_of, schemes_of
+from renderer.model.bundles.trust import Algorithm
+
+_FILE_LIMIT: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """A private key that can sign. Its content is never shown."""
+
+    public_pem: bytes
+    _sign: Callable[[bytes], bytes] = field(repr=False, compare=False)
+
+    def sign(self, payload: bytes) -> bytes:
+        """A signature over `payload`: DER for ECDSA, raw for Ed25519, PKCS#1 v1.5 for RSA."""
+        return self._sign(payload)
+
+
+def load_private_key(pem: bytes, passphrase: Callable[[], bytes] | None = None) -> PrivateKey:
+    """Read a PEM private key (PKCS#8, or the traditional forms of OpenSSL); `passphrase` is asked when it is encrypted.
+
+    Raises ValueError; the message never holds anything of the key.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    if len(pem) > _FILE_LIMIT:
+        raise ValueError("a private key file has at most 64 KiB")
+    if b"SIGSTORE PRIVATE KEY" in pem or b"COSIGN PRIVATE KEY" in pem:
+        raise ValueError("this is cosign's own form of an encrypted key; PKCS#8 is read here")
+    encrypted = b"ENCRYPTED" in pem
+    if encrypted and passphrase is None:
+        raise ValueError("the private key is encrypted, and no passphrase is given")
+    try:
+        key: Any = serialization.load_pem_private_key(pem, passphrase() if encrypted and passphrase else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        why = "the passphrase is wrong, or " if encrypted else ""
+        raise ValueError(f"{why}this is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)") from error
+    public = key.public_key()
+    kind_of(public)
+    _, arguments = schemes_of(public)[0]
+    public_pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return PrivateKey(public_pem, lambda payload: key.sign(payload, *arguments))
+
+
+def new_private_key(algorithm: Algorithm, passphrase: bytes | None) -> tuple[bytes, bytes]:
+    """A new key pair as PEM: the private key in PKCS#8 (encrypted when there is a passphrase), and the public key.
+
+    Raises ValueError for an algorithm that keys are not made for. It draws on the system's randomness, which no stage
+    may: only `renderer.adapters.signing` calls it.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    makers: dict[Algorithm, Callable[[], Any]] = {
+        Algorithm.ECDSA_P256_SHA256: lambda: ec.generate_private_key(ec.SECP256R1()),
+        Algorithm.ECDSA_P384_SHA384: lambda: ec.generate_private_key(ec.SECP384R1()),
+        Algorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
+    }
+    if algorithm not in makers:
+        raise ValueError(f"keys for {algorithm.value} are not made here")
+    key = makers[algorithm]()
+    locked = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, locked)
+    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private, public
