@@ -12,12 +12,12 @@ from renderer.formats.documents.document import (
     Document,
     DocumentLimits,
     Faults,
-    edit,
     locate_error,
     merge_layers,
     parse_document,
     validate,
 )
+from renderer.formats.documents.editing import edit
 from renderer.model.fields import FieldError, Json
 
 PROFILE = b"""\

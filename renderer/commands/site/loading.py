@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
-from renderer.formats.lockfile import decode_lock
-from renderer.formats.profile.site import LoadedSite, read_profile
 from renderer.formats.trust.policy import read_trust_policy
 from renderer.model.bundles.bundle import Catalog, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
@@ -23,6 +21,7 @@ from renderer.stages.memo import Memo
 from renderer.stages.verify import load_bundle
 
 if TYPE_CHECKING:
+    from renderer.formats.profile.site import LoadedSite
     from renderer.inflation import Tools
 
 
@@ -71,6 +70,8 @@ class Loader:
 
     def site(self, profile: str) -> LoadedSite:
         """The site that the profile at `profile` (from the root of the repository) describes. Raises InputError."""
+        from renderer.formats.profile.site import read_profile
+
         files = self.workspace.files
         loaded = read_profile(profile, files.read, files.list, self.workspace.schema("site.v1"))
         self.profiles[loaded.site.profile] = loaded
@@ -82,6 +83,8 @@ class Loader:
 
     def lock(self, profile: str) -> tuple[Lock, bytes]:
         """The lock beside `profile`. Raises InputError (`lock-missing`)."""
+        from renderer.formats.lockfile import decode_lock
+
         path = lock_path(profile)
         if not self.workspace.files.exists(path):
             raise InputError(

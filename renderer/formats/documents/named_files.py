@@ -13,7 +13,6 @@ from typing import Final
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.documents.document import Document, Path
-from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
 from renderer.model.fields import FieldError, Json, kind_of
 
 __all__ = ["ListFiles", "NamedFiles", "ReadFile", "inside_repository"]
@@ -24,7 +23,7 @@ ListFiles = Callable[[str], tuple[str, ...]]
 """The files below a directory, sorted and relative to it. Raises InputError."""
 
 _PATH_LIMIT: Final = 1024
-_VALUES: Final = Limits(bytes=4 * 2**20, depth=64, nodes=200_000, aliased=20_000)
+_VALUES_LIMIT: Final = 4 * 2**20
 _TEMPLATES_LIMIT: Final = 256
 _TEMPLATE_BYTES: Final = 2**20
 
@@ -89,10 +88,13 @@ class NamedFiles:
 
     def values(self, text: str, at: Path) -> dict[str, Json]:
         """The mapping in a YAML file of values, read as Helm reads it. Raises FieldError or InputError."""
-        content = self.content(text, at, _VALUES.bytes)
+        from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
+
+        content = self.content(text, at, _VALUES_LIMIT)
         path = self.resolve(text, at)
         try:
-            value = load_values(content, limits=_VALUES, strict_keys=True)
+            limits = Limits(bytes=_VALUES_LIMIT, depth=64, nodes=200_000, aliased=20_000)
+            value = load_values(content, limits=limits, strict_keys=True)
         except YamlError as error:
             finding = Finding(
                 code=error.code,
