@@ -54,7 +54,7 @@ def vouched(workshop: Workshop, config: bytes, layers: Sequence[Descriptor] = ()
     stored = tuple(
         StoredSignature(payload=payload, signature_base64=base64.b64encode(one).decode()) for one in signatures
     )
-    return BundleParts(manifest=descriptor, manifest_bytes=manifest, config_bytes=config, signatures=stored)
+    return BundleParts(manifest=descriptor, manifest_bytes=manifest, signatures=stored, read=lambda _: config)
 
 
 def judged(parts: BundleParts, policy: TrustPolicy) -> VerifiedBundle:
@@ -150,7 +150,7 @@ def test_bytes_that_their_descriptor_does_not_name_are_refused(what: str, tmp_pa
     if what == "manifest":
         parts = replace(parts, manifest_bytes=parts.manifest_bytes + b" ")
     else:
-        parts = replace(parts, config_bytes=parts.config_bytes + b" ")
+        parts = replace(parts, read=lambda _: encode_bundle(bundle) + b" ")
     finding = refusal(lambda: judged(parts, policy))
     assert finding.code == "bundle-tampered"
     assert finding.message == f"the bundle {what} is not the one that its descriptor names"

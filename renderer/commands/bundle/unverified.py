@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import BundleParts
+from renderer.formats.bundle.artifact import BundleParts, parse_manifest
 from renderer.formats.bundle.document import decode_bundle
 from renderer.model.bundles.bundle import Bundle
 
 
 def read_unverified(parts: BundleParts, location: str) -> Bundle:
     """The bundle that the config describes. Raises BundleRefusedError (`bundle-malformed`)."""
+    manifest = parse_manifest(parts.manifest_bytes, Where(file=location, subject=f"manifest {parts.manifest.digest}"))
     try:
-        return decode_bundle(parts.config_bytes)
+        return decode_bundle(parts.config_bytes(manifest, location))
     except ValueError as error:
         where = Where(file=location, subject="bundle.json")
         raise BundleRefusedError(Finding(code="bundle-malformed", message=str(error), where=where)) from error

@@ -128,16 +128,22 @@ DELTA: Final = ArtifactKind(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleParts:
-    """What `renderer.stages.verify` judges: the manifest and config of a bundle or delta, and its signatures.
+    """What `renderer.stages.verify` judges: the manifest of a bundle or delta, and the signatures over it.
 
-    Blobs have been checked against the descriptors that led to them, but nobody has vouched for the first of those.
+    Blobs have been checked against the descriptors that led to them, but nobody has vouched for the first of those:
+    the manifest has not been parsed, and what it leads to has not been read. `read` gives the blobs behind it.
     """
 
     manifest: Descriptor
     manifest_bytes: bytes
-    config_bytes: bytes
     signatures: tuple[StoredSignature, ...]
+    read: ReadBlob = field(repr=False, compare=False)
     kind: ArtifactKind = BUNDLE
+
+    def config_bytes(self, manifest: ImageManifest, location: str) -> bytes:
+        """The bytes of the config that `manifest` names, which is this one's, parsed. Raises BundleRefusedError."""
+        _bounded(manifest.config, CONFIG_LIMIT, Where(file=location, subject=f"manifest {self.manifest.digest}"))
+        return self.read(manifest.config)
 
 
 def describe(content: bytes, media_type: str, **annotations: str) -> Descriptor:
@@ -364,13 +370,11 @@ def read_parts(index: bytes, read: ReadBlob, location: str, kind: ArtifactKind =
     where = Where(file=location, subject=f"manifest {manifest.digest}")
     _bounded(manifest, MANIFEST_LIMIT, where)
     manifest_bytes = read(manifest)
-    config = parse_manifest(manifest_bytes, where).config
-    _bounded(config, CONFIG_LIMIT, where)
     return BundleParts(
         manifest=manifest,
         manifest_bytes=manifest_bytes,
-        config_bytes=read(config),
         signatures=read_signatures(index, manifest, manifest_bytes, read, location),
+        read=read,
         kind=kind,
     )
 

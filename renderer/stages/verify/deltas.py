@@ -25,8 +25,9 @@ def verify_delta(parts: BundleParts, policy: TrustPolicy, *, now: datetime, sour
     manifest, verdict = judge(parts, policy, now=now, source=source)
     if not verdict.satisfied:
         raise BundleRefusedError(not_enough(verdict, policy, where))
-    check_bytes(parts.config_bytes, manifest.config, "delta config", where)
-    delta = read_delta(parts.config_bytes, where)
+    config = parts.config_bytes(manifest, source)
+    check_bytes(config, manifest.config, "delta config", where)
+    delta = read_delta(config, where)
     if delta.name != verdict.bundle or delta.index.digest not in {layer.digest for layer in manifest.layers}:
         message = "the manifest of the delta and its config contradict each other"
         raise BundleRefusedError(Finding(code="bundle-tampered", message=message, where=where))

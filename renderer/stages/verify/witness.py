@@ -62,8 +62,9 @@ def verify(
     rule = policy.rule_for(verdict.bundle)
     if rule is None or not verdict.satisfied:
         raise BundleRefusedError(not_enough(verdict, policy, where))
-    check_bytes(parts.config_bytes, manifest.config, "bundle config", where)
-    bundle = read_config(parts.config_bytes, where)
+    config = parts.config_bytes(manifest, source)
+    check_bytes(config, manifest.config, "bundle config", where)
+    bundle = read_config(config, where)
     where = replace(where, subject=f"bundle {bundle.name} {bundle.version}")
     check_agreement(bundle, manifest, verdict.bundle, where)
     check_age(bundle, rule, policy, now, where)
