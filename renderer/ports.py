@@ -7,7 +7,7 @@ Adapters satisfy these; tests satisfy them with working simulators. Nothing outs
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -86,6 +86,10 @@ class Layout(BundleSource, Protocol):
         """The names of all blobs, sorted. Looks through everything; raises BundleRefusedError (`archive-refused`)."""
         ...
 
+    def order(self) -> tuple[Digest, ...]:
+        """The names of all blobs as they lie in a tar file; none for a directory, which keeps no order."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
@@ -110,6 +114,61 @@ class LayoutWriter(Protocol):
 
         A tar file is rewritten; in a directory the index is replaced last, so that a reader finds the old or the new.
         """
+        ...
+
+    def check(self, path: str) -> None:
+        """Raise InputError (`output-not-a-layout`) when something stands at `path` that is not to be replaced."""
+        ...
+
+
+class IncomingLayout(Protocol):
+    """A layout that arrives blob by blob, in several threads. An interrupted run keeps what it has got.
+
+    Satisfies `BlobReader` for what is here.
+    """
+
+    def blob(self, descriptor: Descriptor) -> bytes:
+        """The checked bytes of a blob that is here."""
+        ...
+
+    def holds(self, descriptor: Descriptor) -> bool:
+        """Whether a blob is here whole, be it from an earlier run or from the layout that will be replaced.
+
+        It is read and hashed the first time, which takes as long as reading it.
+        """
+        ...
+
+    def receive(
+        self, descriptor: Descriptor, fetch: Callable[[BinaryIO | None], BinaryIO], on_progress: Callable[[int], None]
+    ) -> None:
+        """Get a blob. `fetch` is given what an earlier run got of it, and opens the rest of the bytes, checked.
+
+        `on_progress` hears how many bytes are here. Raises what `fetch` raises, InputError (`cannot-write`).
+        """
+        ...
+
+    def finish(self, index: bytes, blobs: Iterable[Descriptor]) -> None:
+        """Let the layout, of these blobs in this order, take the place of what stands there; all of it or nothing."""
+        ...
+
+
+class Cache(Protocol):
+    """What was fetched once and need not be fetched again. Losing all of it costs time only; it never fails."""
+
+    def get(self, digest: Digest) -> bytes | None:
+        """The content of this digest, checked, or None."""
+        ...
+
+    def put(self, digest: Digest, content: bytes) -> None:
+        """Keep content; what was not used for longest goes when there is too much."""
+        ...
+
+    def recall(self, bundle: Digest) -> bytes | None:
+        """What was last noted of the bundle with this manifest: an `index.json`, not trusted."""
+        ...
+
+    def note(self, bundle: Digest, index: bytes) -> None:
+        """Note the manifests that belong to a bundle."""
         ...
 
 
@@ -227,6 +286,26 @@ class Signer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyText:
+    """Text that holds private keys, and the file or variable that it was found in. The text is never shown."""
+
+    location: str
+    text: str = field(repr=False)
+
+
+class Sealing(Protocol):
+    """What sealing secrets takes from the machine. Only `sitewright lock` asks for it."""
+
+    def random(self, count: int) -> bytes:
+        """So many bytes that nobody can guess."""
+        ...
+
+    def key_texts(self) -> tuple[KeyText, ...]:
+        """Where the private keys of age lie that the user of this machine has. Raises InputError (`key-not-found`)."""
+        ...
+
+
 class Executor(Protocol):
     """Runs the same function over many items."""
 
@@ -283,8 +362,12 @@ class Registry(Protocol):
         """
         ...
 
-    def read_blob(self, repository: str, descriptor: Descriptor) -> BinaryIO:
-        """The bytes of a blob as a stream, checked at the end like `BundleSource.open_blob`."""
+    def read_blob(self, repository: str, descriptor: Descriptor, *, begun: BinaryIO | None = None) -> BinaryIO:
+        """The bytes of a blob as a stream, checked at the end like `BundleSource.open_blob`.
+
+        `begun` holds the first bytes, from a run that was interrupted: they are read and hashed, and the stream gives
+        the rest. Where they were damaged, the check at the end fails.
+        """
         ...
 
     def manifest(self, repository: str, reference: str) -> FoundManifest | None:

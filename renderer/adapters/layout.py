@@ -216,6 +216,10 @@ class DirectoryLayout(_CheckedLayout):
                 found += [_digest_of(f"{algorithm}:{entry.name}") for entry in os.scandir(directory)]
         return tuple(sorted(digest for digest in found if digest is not None))
 
+    def order(self) -> tuple[Digest, ...]:
+        """Nothing: a directory keeps no order."""
+        return ()
+
     def _find(self, name: str) -> _Extent | None:
         *directories, last = name.split("/")
         opened = [os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)]
@@ -269,9 +273,13 @@ class TarLayout(_CheckedLayout):
 
     def digests(self) -> tuple[Digest, ...]:
         """The names of all blobs, sorted. Looks through the whole file, so that every hostile member is found."""
+        return tuple(sorted(self.order()))
+
+    def order(self) -> tuple[Digest, ...]:
+        """The names of all blobs as they lie in the file."""
         self._find("")
         found = (_digest_of(name.removeprefix("blobs/").replace("/", ":", 1)) for name in self._known)
-        return tuple(sorted(digest for digest in found if digest is not None))
+        return tuple(digest for digest in found if digest is not None)
 
     def _find(self, name: str) -> _Extent | None:
         with self._lock:

@@ -35,7 +35,7 @@ class FileLayoutWriter:
     def create(self, path: str, index: bytes, blobs: Iterable[Blob]) -> None:
         """Write a layout; see `LayoutWriter.create`."""
         target = self._root / path
-        self._check(target, path)
+        self.check(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix == ".tar":
             with _new_tar(target) as archive:
@@ -62,9 +62,9 @@ class FileLayoutWriter:
             written = _add_blobs(archive, blobs, set())
             _copy_members(old, archive, written | {_blob_name(digest) for digest in drop})
 
-    @staticmethod
-    def _check(target: Path, path: str) -> None:
+    def check(self, path: str) -> None:
         """Refuse to replace what is not an OCI layout."""
+        target = self._root / path
         if target.is_symlink():
             got = "a link"
         elif target.is_dir() and target.suffix != ".tar" and not (target / "oci-layout").is_file():

@@ -85,12 +85,13 @@ class MemoryRegistry:
         with self.lock:
             self.blobs.setdefault(repository, {})[descriptor.digest] = content
 
-    def read_blob(self, repository: str, descriptor: Descriptor) -> BinaryIO:
+    def read_blob(self, repository: str, descriptor: Descriptor, *, begun: BinaryIO | None = None) -> BinaryIO:
         self._note("read", repository, str(descriptor.digest))
         content = self.blobs[repository][descriptor.digest]
-        if Digest.of(content) != descriptor.digest:
+        first = begun.read() if begun is not None else b""
+        if Digest.of(first + content[len(first) :]) != descriptor.digest:
             raise BundleRefusedError(Finding(code="blob-digest-mismatch", message="wrong", got=str(Digest.of(content))))
-        return io.BytesIO(content)
+        return io.BytesIO(content[len(first) :])
 
     def manifest(self, repository: str, reference: str) -> FoundManifest | None:
         self._note("manifest", repository, reference)

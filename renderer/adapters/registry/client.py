@@ -109,12 +109,15 @@ class RegistryClient:
         )
         upload.run(session)
 
-    def read_blob(self, repository: str, descriptor: Descriptor) -> BinaryIO:
-        """The bytes of a blob as a stream; reading the last one raises BundleRefusedError when the digest is wrong."""
+    def read_blob(self, repository: str, descriptor: Descriptor, *, begun: BinaryIO | None = None) -> BinaryIO:
+        """The bytes of a blob as a stream; reading the last one raises BundleRefusedError when the digest is wrong.
+
+        With `begun`, its first bytes, the stream gives those behind them.
+        """
         request = self._request(
             "GET", repository, f"blobs/{descriptor.digest}", self._named(repository, f"@{descriptor.digest}"), ()
         )
-        return cast("BinaryIO", BlobStream(self._transport, request, descriptor))
+        return cast("BinaryIO", BlobStream(self._transport, request, descriptor, begun))
 
     def manifest(self, repository: str, reference: str) -> FoundManifest | None:
         """The manifest behind a tag or a digest, its digest computed from the bytes; None when there is none."""

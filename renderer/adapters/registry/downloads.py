@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from renderer.adapters.registry.connections import Answer
 from renderer.adapters.registry.transport import PassingError, Request, Transport
@@ -19,9 +19,14 @@ _PIECE: Final = 1024 * 1024
 
 
 class BlobStream(io.RawIOBase):
-    """The bytes of one blob. Reading the last one raises BundleRefusedError when the digest is wrong."""
+    """The bytes of one blob. Reading the last one raises BundleRefusedError when the digest is wrong.
 
-    def __init__(self, transport: Transport, request: Request, descriptor: Descriptor) -> None:
+    With `begun`, the first bytes from an earlier run, it gives the rest; bytes too many there are a wrong digest.
+    """
+
+    def __init__(
+        self, transport: Transport, request: Request, descriptor: Descriptor, begun: BinaryIO | None = None
+    ) -> None:
         super().__init__()
         self._transport = transport
         self._request = request
@@ -30,7 +35,10 @@ class BlobStream(io.RawIOBase):
         self._position = 0
         self._failures = 0
         self._answer: Answer | None = None
-        if descriptor.size == 0:
+        while begun is not None and (piece := begun.read(_PIECE)):
+            self._hash.update(piece)
+            self._position += len(piece)
+        if self._position >= descriptor.size:
             self._check()
         else:
             self._answer = self._open_patiently()
