@@ -1,0 +1,36 @@
+"""Opening what lies at a path, by what it looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from renderer.adapters.layout.checked import no_layout
+from renderer.adapters.layout.directory import DirectoryLayout
+from renderer.adapters.layout.tar_file import TarLayout
+from renderer.errors import Finding, InputError, Where
+from renderer.ports import Layout
+
+
+def open_layout(path: Path, location: str) -> Layout:
+    """The OCI layout at `path`, called `location` in messages.
+
+    Raises InputError: `bundle-not-found` when nothing is there, `not-a-layout` when it is something else.
+    """
+    if path.is_dir():
+        if not (path / "index.json").is_file():
+            raise InputError(no_layout(location, "a directory without `index.json`"))
+        return DirectoryLayout(path, location)
+    if path.is_file():
+        with path.open("rb") as stream:
+            if stream.read(2) == b"\x1f\x8b":
+                raise InputError(no_layout(location, "a gzip file", hint=f"gunzip {location}"))
+        return TarLayout(path, location)
+    raise InputError(
+        Finding(
+            code="bundle-not-found",
+            message=f"there is no bundle at `{location}`",
+            where=Where(file=location),
+            expected="a directory or a tar file that holds an OCI image layout",
+            hint=f"sitewright bundle build bundle.yaml -o {location}",
+        )
+    )
