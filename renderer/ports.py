@@ -220,7 +220,7 @@ class BundleStore(Protocol):
         """What lies directly in the directory and looks like a layout, by path. Raises InputError (`no-store`)."""
         ...
 
-    def open(self, layout: StoredLayout) -> BundleSource:
+    def open(self, layout: StoredLayout) -> Layout:
         """Read one of them. Raises InputError."""
         ...
 

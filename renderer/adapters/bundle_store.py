@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.ports import BundleSource, StoredLayout
+from renderer.ports import Layout, StoredLayout
 
 _ENTRY_LIMIT: Final = 10_000
 
@@ -17,7 +17,7 @@ _ENTRY_LIMIT: Final = 10_000
 class DirectoryStore:
     """Satisfies `renderer.ports.BundleStore`. `open_layout` reads the layout at a path; links are left alone."""
 
-    def __init__(self, root: Path, location: str, open_layout: Callable[[Path, str], BundleSource]) -> None:
+    def __init__(self, root: Path, location: str, open_layout: Callable[[Path, str], Layout]) -> None:
         self._root = root
         self._location = location
         self._open_layout = open_layout
@@ -44,7 +44,7 @@ class DirectoryStore:
         found = [self._layout(entry) for entry in entries[:_ENTRY_LIMIT]]
         return tuple(layout for layout in found if layout is not None)
 
-    def open(self, layout: StoredLayout) -> BundleSource:
+    def open(self, layout: StoredLayout) -> Layout:
         """Read a layout where it lies."""
         return self._open_layout(self._place(layout), layout.path)
 

@@ -6,7 +6,7 @@ import base64
 from dataclasses import replace
 
 from renderer.commands.bundle.contents import in_memory
-from renderer.commands.bundle.unverified import read_unverified
+from renderer.commands.bundle.unverified import named_unverified
 from renderer.errors import Where
 from renderer.formats.bundle.artifact import (
     IMAGE_MANIFEST,
@@ -15,6 +15,7 @@ from renderer.formats.bundle.artifact import (
     describe,
     find_signatures,
     index_content,
+    kind_of,
     parse_index,
     parse_manifest,
     read_parts,
@@ -31,16 +32,16 @@ from renderer.ports import Layout, LayoutWriter, Signer
 
 
 def sign(source: Layout, signer: Signer, writer: LayoutWriter, path: str) -> Outcome:
-    """Add a signature over the manifest of the bundle at `path`, which `source` reads, beside those it has.
+    """Add a signature over the manifest of the bundle (or delta) at `path`, which `source` reads, beside those it has.
 
     Signing again with the same key changes nothing. Raises BundleRefusedError when the bundle is damaged.
     """
     index = source.index()
-    parts = read_parts(index, source.blob, source.location)
-    bundle = read_unverified(parts, source.location)
+    parts = read_parts(index, source.blob, source.location, kind_of(index, source.location))
+    named = named_unverified(parts, source.location)
     key = parse_public_key(signer.public_key)
     digest = parts.manifest.digest
-    payload = make_payload(bundle.name, digest)
+    payload = make_payload(named.name, digest)
     already = any(_made_by(signature, signer.public_key, parts) for signature in parts.signatures)
     signatures = parts.signatures
     if not already:
@@ -50,11 +51,10 @@ def sign(source: Layout, signer: Signer, writer: LayoutWriter, path: str) -> Out
     total = len(signatures)
     did = "was signed before" if already else "signed"
     return Outcome(
-        text=f"bundle {bundle.name} {bundle.version} {did} with the {key.kind} key {key.fingerprint}\n"
-        f"  {digest}, {count(total, 'signature')}",
+        text=f"{named} {did} with the {key.kind} key {key.fingerprint}\n  {digest}, {count(total, 'signature')}",
         document={
-            "bundle": bundle.name,
-            "version": str(bundle.version),
+            "bundle": named.name,
+            "version": str(named.version),
             "manifest": str(digest),
             "key": str(key.fingerprint),
             "added": not already,

@@ -25,6 +25,7 @@ def receipt_of(verified: Verified, *, site: str, lock: bytes, now: datetime) -> 
             if one.complete
         ),
         blobs=dict(sorted(verified.blobs.items())),
+        repositories=verified.repositories,
     )
 
 

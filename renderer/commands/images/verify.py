@@ -41,6 +41,11 @@ class Verified:
         """Everything that was found whole, with its size."""
         return {digest: held for one in self.inspections for digest, held in one.blobs.items()}
 
+    @property
+    def repositories(self) -> dict[Digest, str]:
+        """For everything that was found whole, a repository that holds it."""
+        return {digest: one.target.repository for one in self.inspections for digest in one.blobs}
+
 
 def verify(targets: Sequence[ImageTarget], registry: Registry, *, jobs: int = 4, deep: bool = False) -> Verified:
     """Ask the registry for every tag, manifest, config and layer of `targets`; `deep` reads and hashes them too."""

@@ -43,7 +43,10 @@ def encode_statement(receipt: Receipt) -> bytes:
                 "images": [
                     {"reference": str(image.reference), "digest": str(image.digest)} for image in receipt.images
                 ],
-                "blobs": {str(digest): size for digest, size in receipt.blobs.items()},
+                "blobs": {
+                    str(digest): {"size": size, "repository": receipt.repositories[digest]}
+                    for digest, size in receipt.blobs.items()
+                },
             },
         }
     )
@@ -127,7 +130,8 @@ def _read(statement: Fields) -> Receipt:
     if len(subjects) != 1:
         raise FieldError(statement.at("subject"), "a receipt has one subject, the lock")
     blobs = predicate.child("blobs")
-    sizes = {blobs.parse(text, Digest.parse, blobs.at(text)): blobs.integer(text) for text in blobs.content}
+    found = {blobs.parse(text, Digest.parse, blobs.at(text)): blobs.child(text) for text in blobs.content}
+    held = sorted(found.items())
     return Receipt(
         site=predicate.text("site"),
         registry=predicate.text("registry"),
@@ -140,7 +144,8 @@ def _read(statement: Fields) -> Receipt:
             )
             for image in predicate.children("images")
         ),
-        blobs=dict(sorted(sizes.items())),
+        blobs={digest: blob.integer("size") for digest, blob in held},
+        repositories={digest: blob.text("repository") for digest, blob in held},
     )
 
 

@@ -22,8 +22,8 @@ class Receipt:
     """The content of a site registry at one moment, as far as the site's lock speaks of it.
 
     `lock` is the digest of the lock's bytes. `hashed` is true when every blob was read and hashed, false when the
-    registry was asked for presence and size. `blobs` maps what was found (manifests, configs, layers) to its size;
-    `images` are those that were complete.
+    registry was asked for presence and size. `blobs` maps what was found (manifests, configs, layers) to its size,
+    `repositories` to a repository that holds it; `images` are those that were complete.
     """
 
     site: str
@@ -33,3 +33,8 @@ class Receipt:
     hashed: bool
     images: tuple[ReceiptImage, ...]
     blobs: Mapping[Digest, int]
+    repositories: Mapping[Digest, str]
+
+    def __post_init__(self) -> None:
+        if self.repositories.keys() != self.blobs.keys():
+            raise ValueError("a receipt names the repository of every blob")
