@@ -128,7 +128,7 @@ def shape(
 
     def make() -> Shaped:
         placed = place_parts(parts)
-        settled = settle(placed.manifests, invented, site.settlements)
+        settled = settle(placed.manifests, invented, site.generated)
         united = unite(settled.manifests)
         external = tuple({one.manifest.id: one for one in settled.external}.values())
         everything = (*united.manifests, *(one.manifest for one in external))
@@ -144,7 +144,7 @@ def shape(
     projects = tuple(sorted(site.registry.projects.items()))
     bundles = tuple(bundle.manifest.digest for bundle in catalog.bundles)
     registry = (site.registry.images, mirrors.host, projects) if asked else ()
-    key = (tuple(part.key for part in parts), tuple(invented), repr(site.settlements), registry, bundles)
+    key = (tuple(part.key for part in parts), tuple(invented), repr(site.generated), registry, bundles)
     return tools.memo.get(("shape", *key), make)
 
 

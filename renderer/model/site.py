@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from renderer.errors import Severity
 from renderer.model.bundles.extension import ClusterRole, dns_label, extension_name
 from renderer.model.fields import Json
-from renderer.model.generated.values import Settlement
+from renderer.model.generated.policy import GeneratedPolicy
 from renderer.model.reference import Digest, Platform
 from renderer.model.version import Constraint, Version
 
@@ -199,11 +199,11 @@ class Site:
     bundles: tuple[BundleRequest, ...]
     extensions: tuple[ExtensionRequest, ...]
     secrets: SecretsMode
-    settlements: tuple[Settlement, ...]
     checks: CheckRules
     templates: Mapping[str, str]
     profile: str
     digest: Digest
+    generated: GeneratedPolicy = field(default_factory=GeneratedPolicy)
 
     def __post_init__(self) -> None:
         dns_label(self.name)

@@ -66,8 +66,8 @@ def quoted(path: str) -> str:
         ("  trust:", "  templates: {}\n  trust:", "spec.templates"),
         (
             "  trust:",
-            "  generated: [{{object: a, field: b, reason: c, valueFrom: {}}}]\n  trust:",
-            "spec.generated[0].valueFrom",
+            "  generated: {{rules: [{{object: a, field: b, reason: c, valueFrom: {}}}]}}\n  trust:",
+            "spec.generated.rules[0].valueFrom",
         ),
     ],
     ids=["trust", "bundle", "values", "ca", "templates", "generated value"],

@@ -10,7 +10,8 @@ LOCKING = ("lock", PROFILE)
 RENDER = ("render", PROFILE, *OUT)
 SETTLED = """\
   generated:
-    - {object: "ConfigMap shop/door", field: data.code, value: "4711", reason: painted on the door}
+    rules:
+      - {object: "ConfigMap shop/door", field: data.code, value: "4711", reason: painted on the door}
   extensions:
 """
 
@@ -152,10 +153,11 @@ def test_a_value_that_the_chart_makes_up_must_be_settled(shop: Shop) -> None:
         "   settle it in the profile:\n"
         "     spec:\n"
         "       generated:\n"
-        '       - object: "ConfigMap shop/door"\n'
-        '         field: "data.code"\n'
-        "         external: true  # or `value:` and what is to stand there, if it may be public\n"
-        "         reason: created on the site, because it holds secret material\n"
+        "         rules:\n"
+        '           - object: "ConfigMap shop/door"\n'
+        '             field: "data.code"\n'
+        "             mode: external  # or `value:` and what is to stand there, if it may be public\n"
+        "             reason: created on the site, because it holds secret material\n"
         "   hint: add these lines to the profile, then `sitewright lock`\n"
     )
 
@@ -163,7 +165,7 @@ def test_a_value_that_the_chart_makes_up_must_be_settled(shop: Shop) -> None:
 def test_the_lines_that_settle_a_value_can_be_copied_into_the_profile(shop: Shop) -> None:
     shop.bundle(extra=door("ConfigMap", "data: {code: {{ randAlphaNum 12 }}}"))
     (finding,) = shop.findings(1, *LOCKING)
-    lines = [line for line in finding["explanation"] if not line.endswith(":") or "generated" in line]
+    lines = finding["explanation"][2:]
     edit(PROFILE, "  extensions:\n", "\n".join([line[2:] for line in lines] + ["  extensions:\n"]))
     shop.ok(*LOCKING)
     shop.ok(*RENDER)

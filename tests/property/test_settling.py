@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json, read_path, spell_path
-from renderer.model.generated.values import Settlement
+from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.objects.manifest import Manifest, Origin
 from renderer.model.rendering import Inflated
 from renderer.model.site import ValuesLayer
@@ -38,15 +38,15 @@ OBJECTS = st.lists(
 )
 RULES = st.lists(
     st.builds(
-        Settlement,
+        GeneratedRule,
         object=st.sampled_from(["*", "Secret *", "ConfigMap *"]),
         field=st.sampled_from(["*", "*caBundle", "data*"]),
-        external=st.booleans(),
+        mode=st.sampled_from([None, *Mode]),
         value=st.sampled_from(["given", None, 5]),
         reason=st.just("because"),
     ),
     max_size=3,
-)
+).map(lambda rules: GeneratedPolicy(rules=tuple(rules)))
 
 
 def rendered(objects: list[tuple[tuple[str, str], str, dict[str, Json]]], invented: str) -> Inflated:
@@ -81,7 +81,7 @@ def written(settled: Settled) -> list[bytes]:
 
 @given(OBJECTS, RULES)
 def test_two_renders_settle_to_the_same_bytes(
-    objects: list[tuple[tuple[str, str], str, dict[str, Json]]], rules: list[Settlement]
+    objects: list[tuple[tuple[str, str], str, dict[str, Json]]], rules: GeneratedPolicy
 ) -> None:
     first, second, third = (rendered(objects, text) for text in ("q1w2e3", "z9y8x7", "m4n5b6"))
     generated = differences(first, second)

@@ -103,9 +103,11 @@ spec:
     - {name: servicemesh}
     - {name: whizard-alerting}
   generated:
-    - {object: "*WebhookConfiguration *", field: "webhooks*.clientConfig.caBundle", value: Q0E=, reason: our own CA}
-    - {object: "Repository.kubesphere.io *", field: "spec.caBundle", value: Q0E=, reason: our own CA}
-    - {object: "ConfigMap *kubesphere-config", field: "data*", external: true, reason: it holds the jwt secret}
+    default: external
+    rules:
+      - {object: "*WebhookConfiguration *", field: "webhooks*.clientConfig.caBundle", value: Q0E=, reason: our own CA}
+      - {object: "Repository.kubesphere.io *", field: "spec.caBundle", value: Q0E=, reason: our own CA}
+      - {object: "ConfigMap *kubesphere-config", field: "data*", mode: external, reason: it holds the jwt secret}
 """
 
 

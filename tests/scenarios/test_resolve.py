@@ -59,7 +59,6 @@ SITE = Site(
         ExtensionRequest(name="b", constraint=Constraint.parse("^1")),
     ),
     secrets=SecretsMode.EXTERNAL,
-    settlements=(),
     checks=CheckRules(),
     templates={},
     profile="demo.yaml",

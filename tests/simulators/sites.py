@@ -76,7 +76,6 @@ def a_site(**changes: Any) -> Site:
         bundles=(),
         extensions=(),
         secrets=SecretsMode.EXTERNAL,
-        settlements=(),
         checks=CheckRules(),
         templates={},
         profile="profiles/branch-017.yaml",

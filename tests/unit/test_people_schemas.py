@@ -67,7 +67,7 @@ def test_the_docs_name_every_field_of_a_profile() -> None:
     for page in ("profile.md", "profile.zh.md"):
         text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
         names = {*spec["spec"]["properties"]}
-        for part in ("cluster", "registry", "gitops", "bundle", "extension", "settlement"):
+        for part in ("cluster", "registry", "gitops", "bundle", "extension", "generated", "generatedRule"):
             names |= set(parts[part]["properties"])
         missing = sorted(name for name in names if not re.search(rf"\b{name}\b", text))
         assert missing == [], page

@@ -12,7 +12,7 @@ from renderer.adapters.package_data import schema
 from renderer.errors import Severity
 from renderer.formats.profile.site import LoadedSite, read_profile
 from renderer.model.bundles.extension import ClusterRole
-from renderer.model.generated.values import Settlement
+from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.reference import Platform
 from renderer.model.site import (
     CheckRules,
@@ -84,7 +84,7 @@ def test_what_is_not_said_has_the_documented_default(tmp_path: Path) -> None:
     assert (site.gitops.agent, site.gitops.branch, site.gitops.path) == (GitOpsAgent.ARGOCD, "main", "")
     assert site.secrets is SecretsMode.EXTERNAL
     assert site.checks == CheckRules()
-    assert site.settlements == ()
+    assert site.generated == GeneratedPolicy()
     assert site.templates == {}
     assert site.profile == "profiles/site.yaml"
     assert site.root == "sites/branch-017"
@@ -119,9 +119,15 @@ checks:
   fail: [error, warning]
   ignore: [{rule: privileged-container, object: "DaemonSet kube-system/*", reason: CNI, until: 2027-01-01}]
 generated:
-  - {object: "Secret kubesphere-system/*", field: "data.*", external: true, reason: made elsewhere}
-  - {object: "*", field: caBundle, value: LS0t, reason: the CA}
-  - {object: "*", field: other, valueFrom: certs/ca.b64, reason: the CA}
+  default: cert-manager
+  recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+  expiring: 14d
+  inCluster: {image: "quay.io/tools/kubectl:v1.31.4"}
+  rules:
+    - {extension: devops, group: "devops/*", mode: in-cluster, reason: nobody knows them}
+    - {object: "Secret kubesphere-system/*", field: "data.*", mode: external, reason: made elsewhere}
+    - {object: "*", field: caBundle, value: LS0t, reason: the CA}
+    - {object: "*", field: other, valueFrom: certs/ca.b64, reason: the CA}
 """
     files = {"certs/ca.crt": CERTIFICATE, "certs/ca.b64": "LS0tLS1C\n", "templates/agent/app.yaml.j2": "x: 1\n"}
     site = load(tmp_path, spec(text), **files).site
@@ -149,12 +155,19 @@ generated:
     assert site.checks.fail == {Severity.ERROR, Severity.WARNING}
     rule, objects = "privileged-container", "DaemonSet kube-system/*"
     assert site.checks.ignore == (IgnoreRule(rule=rule, object=objects, reason="CNI", until=date(2027, 1, 1)),)
-    assert site.settlements == (
-        Settlement(
-            object="Secret kubesphere-system/*", field="data.*", external=True, value=None, reason="made elsewhere"
+    assert site.generated == GeneratedPolicy(
+        default=Mode.CERT_MANAGER,
+        recipients=("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",),
+        expiring=14,
+        image="quay.io/tools/kubectl:v1.31.4",
+        rules=(
+            GeneratedRule(extension="devops", group="devops/*", mode=Mode.IN_CLUSTER, reason="nobody knows them"),
+            GeneratedRule(
+                object="Secret kubesphere-system/*", field="data.*", mode=Mode.EXTERNAL, reason="made elsewhere"
+            ),
+            GeneratedRule(object="*", field="caBundle", value="LS0t", reason="the CA"),
+            GeneratedRule(object="*", field="other", value="LS0tLS1C", reason="the CA"),
         ),
-        Settlement(object="*", field="caBundle", external=False, value="LS0t", reason="the CA"),
-        Settlement(object="*", field="other", external=False, value="LS0tLS1C", reason="the CA"),
     )
 
 

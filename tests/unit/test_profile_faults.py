@@ -158,15 +158,15 @@ def told(finding: Finding) -> list[str]:
             "the extension `web` is listed twice",
         ),
         (
-            "generated: [{object: a, field: b, reason: c, value: d, external: true}]",
+            "generated: {rules: [{object: a, field: b, reason: c, value: d, mode: external}]}",
             "ambiguous-settlement",
-            "spec.generated[0]",
+            "spec.generated.rules[0]",
             "a generated value is settled in exactly one way",
         ),
         (
-            "generated: [{object: a, field: b, reason: c}]",
+            "generated: {rules: [{object: a, field: b, reason: c}]}",
             "ambiguous-settlement",
-            "spec.generated[0]",
+            "spec.generated.rules[0]",
             "a generated value is settled in exactly one way",
         ),
     ],
@@ -244,10 +244,10 @@ def test_a_ca_file_is_a_certificate_and_nothing_secret(tmp_path: Path) -> None:
 
 
 def test_a_settled_value_is_public(tmp_path: Path) -> None:
-    text = "generated: [{object: a, field: b, reason: c, valueFrom: key.pem}]"
+    text = "generated: {rules: [{object: a, field: b, reason: c, valueFrom: key.pem}]}"
     finding = fault(tmp_path, text, **{"key.pem": "-----BEGIN EC PRIVATE KEY-----\n"})  # not a key
-    assert (finding.code, finding.where.path) == ("secret-in-profile", "spec.generated[0].valueFrom")
-    assert finding.expected == "a public value, or `external: true`"
+    assert (finding.code, finding.where.path) == ("secret-in-profile", "spec.generated.rules[0].valueFrom")
+    assert finding.expected == "a public value, or `mode: sealed`"
 
 
 def test_templates_are_a_directory(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json
-from renderer.model.generated.values import GeneratedKind, GeneratedValue, Settlement
+from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
+from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId, Origin
 from renderer.stages.chart import name_hooks
 from renderer.stages.settle import PLACEHOLDER, settle
@@ -28,8 +29,17 @@ def generated(of: Manifest | ObjectId, path: str, kind: GeneratedKind) -> Genera
     return GeneratedValue(component="demo/web", object=identity, path=path, kind=kind, source=ORIGIN.source)
 
 
-def settlement(objects: str, field: str, value: Json = None, *, external: bool = False) -> Settlement:
-    return Settlement(object=objects, field=field, external=external, value=value, reason="because")
+def given(*rules: tuple[str, str, Json]) -> GeneratedPolicy:
+    return GeneratedPolicy(
+        rules=tuple(
+            GeneratedRule(object=one, field=field, value=value, reason="because") for one, field, value in rules
+        )
+    )
+
+
+def external(objects: str, field: str) -> GeneratedPolicy:
+    rule = GeneratedRule(object=objects, field=field, mode=Mode.EXTERNAL, reason="because")
+    return GeneratedPolicy(rules=(rule,))
 
 
 def webhook(ca: str) -> Manifest:
@@ -50,7 +60,7 @@ class TestSecrets:
     )
 
     def test_stay_out_of_the_tree_and_keep_their_shape(self) -> None:
-        settled = settle([self.SECRET], self.FIELDS, ())
+        settled = settle([self.SECRET], self.FIELDS, GeneratedPolicy())
         assert settled.manifests == ()
         assert settled.findings == ()
         (external,) = settled.external
@@ -64,23 +74,23 @@ class TestSecrets:
         }
 
     def test_show_the_public_values_of_the_profile(self) -> None:
-        settled = settle([self.SECRET], self.FIELDS, [settlement("Secret a", "data*ca.crt*", "UFVCTElD")])
+        settled = settle([self.SECRET], self.FIELDS, given(("Secret a", "data*ca.crt*", "UFVCTElD")))
         assert cast("dict[str, Json]", settled.external[0].manifest.body["data"])["ca.crt"] == "UFVCTElD"
 
     def test_that_the_profile_makes_public_to_the_last_field_stay(self) -> None:
-        settled = settle([self.SECRET], self.FIELDS, [settlement("Secret *", "data*", "eA==")])
+        settled = settle([self.SECRET], self.FIELDS, given(("Secret *", "data*", "eA==")))
         assert settled.external == ()
         assert settled.manifests[0].body["data"] == {"tls.key": "eA==", "ca.crt": "eA==", "user": "YQ=="}
 
     def test_of_another_component_under_the_same_name_are_left_alone(self) -> None:
         # Neither has a namespace yet where its chart leaves that to the release.
         other = self.SECRET.from_origin(component="other")
-        settled = settle([self.SECRET, other], self.FIELDS, ())
+        settled = settle([self.SECRET, other], self.FIELDS, GeneratedPolicy())
         assert settled.manifests == (other,)
         assert [one.manifest.origin for one in settled.external] == [ORIGIN]
 
     def test_without_invented_fields_are_left_alone(self) -> None:
-        assert settle([self.SECRET], (), ()).manifests == (self.SECRET,)
+        assert settle([self.SECRET], (), GeneratedPolicy()).manifests == (self.SECRET,)
 
 
 class TestCaBundles:
@@ -88,19 +98,19 @@ class TestCaBundles:
         generated(webhook(""), f"webhooks[{n}].clientConfig.caBundle", GeneratedKind.CA_BUNDLE) for n in (0, 1)
     )
 
-    @pytest.mark.parametrize("given", [PEM, base64.b64encode(PEM.encode()).decode(), f"\n{PEM}\n\n"])
-    def test_come_from_the_profile_as_pem_or_base64(self, given: str) -> None:
-        rule = settlement("ValidatingWebhookConfiguration *", "webhooks*caBundle", given)
-        settled = settle([webhook("invented")], self.FIELDS, [rule])
+    @pytest.mark.parametrize("text", [PEM, base64.b64encode(PEM.encode()).decode(), f"\n{PEM}\n\n"])
+    def test_come_from_the_profile_as_pem_or_base64(self, text: str) -> None:
+        policy = given(("ValidatingWebhookConfiguration *", "webhooks*caBundle", text))
+        settled = settle([webhook("invented")], self.FIELDS, policy)
         assert settled.findings == ()
         assert settled.manifests == (webhook(base64.b64encode(PEM.encode()).decode()),)
 
     def test_may_be_named_by_the_path_as_it_is_spelled(self) -> None:
-        rules = [settlement("ValidatingWebhookConfiguration a", field.path, PEM) for field in self.FIELDS]
+        rules = given(*(("ValidatingWebhookConfiguration a", field.path, PEM) for field in self.FIELDS))
         assert settle([webhook("invented")], self.FIELDS, rules).findings == ()
 
     def test_that_nobody_gives_are_a_finding_with_the_lines_that_settle_them(self) -> None:
-        settled = settle([webhook("aW52ZW50ZWQ=")], self.FIELDS, ())
+        settled = settle([webhook("aW52ZW50ZWQ=")], self.FIELDS, GeneratedPolicy())
         (finding,) = settled.findings
         assert finding.code == "generated-value"
         assert finding.message == (
@@ -110,19 +120,20 @@ class TestCaBundles:
         assert finding.where.file == "web/templates/a.yaml"
         assert finding.where.subject == "extension demo, web, ValidatingWebhookConfiguration a"
         assert finding.where.path == "webhooks[0].clientConfig.caBundle"
-        assert finding.explanation[:5] == (
+        assert finding.explanation[:6] == (
             "settle it in the profile:",
             "  spec:",
             "    generated:",
-            '    - object: "ValidatingWebhookConfiguration a"',
-            '      field: "webhooks*.clientConfig.caBundle"',
+            "      rules:",
+            '        - object: "ValidatingWebhookConfiguration a"',
+            '          field: "webhooks*.clientConfig.caBundle"',
         )
         assert finding.hint is not None
         assert "sitewright lock" in finding.hint
         assert settled.manifests == (webhook(PLACEHOLDER),), "an invented value never reaches the tree"
 
     def test_first_rule_that_matches_decides(self) -> None:
-        rules = [settlement("*", "spec*", "x"), settlement("*", "webhooks*", "first"), settlement("*", "*", "second")]
+        rules = given(("*", "spec*", "x"), ("*", "webhooks*", "first"), ("*", "*", "second"))
         assert settle([webhook("invented")], self.FIELDS, rules).manifests == (webhook("first"),)
 
 
@@ -131,25 +142,25 @@ class TestTexts:
     FIELD = generated(CONFIG, 'data["app.yaml"]#2', GeneratedKind.OTHER)
 
     def test_that_an_operator_creates_show_everything_but_the_value(self) -> None:
-        settled = settle([self.CONFIG], [self.FIELD], [settlement("ConfigMap a", "data*app.yaml*", external=True)])
+        settled = settle([self.CONFIG], [self.FIELD], external("ConfigMap a", "data*app.yaml*"))
         assert settled.manifests == ()
         data = settled.external[0].manifest.body["data"]
         assert data == {"app.yaml": "url: x\n  token: <generated>\nlevel: info\n"}
 
     def test_may_get_their_value_from_the_profile(self) -> None:
-        settled = settle([self.CONFIG], [self.FIELD], [settlement("ConfigMap a", "data*", "public")])
+        settled = settle([self.CONFIG], [self.FIELD], given(("ConfigMap a", "data*", "public")))
         assert settled.manifests[0].body["data"] == {"app.yaml": "url: x\n  token: public\nlevel: info\n"}
 
     def test_never_show_the_value_in_a_finding(self) -> None:
-        settled = settle([self.CONFIG], [self.FIELD], ())
+        settled = settle([self.CONFIG], [self.FIELD], GeneratedPolicy())
         (finding,) = settled.findings
         assert "HUSH" not in str(finding)
-        assert '      field: "data*app.yaml*"' in finding.explanation
+        assert '          field: "data*app.yaml*"' in finding.explanation
         assert "HUSH" not in str(settled.manifests)
 
     def test_of_one_object_make_one_finding(self) -> None:
         more = generated(self.CONFIG, "data.b", GeneratedKind.OTHER)
-        assert len(settle([self.CONFIG], [self.FIELD, more], ()).findings) == 1
+        assert len(settle([self.CONFIG], [self.FIELD, more], GeneratedPolicy()).findings) == 1
 
 
 class TestChecksums:
@@ -163,7 +174,7 @@ class TestChecksums:
             generated(secret, "data.key", GeneratedKind.SECRET),
             generated(deployment, "spec.checksum", GeneratedKind.CHECKSUM),
         ]
-        (kept,) = settle([deployment, secret], fields, ()).manifests
+        (kept,) = settle([deployment, secret], fields, GeneratedPolicy()).manifests
         return kept
 
     def test_are_of_what_the_generated_objects_settle_to(self) -> None:
@@ -175,7 +186,7 @@ class TestChecksums:
     def test_may_be_given_too(self) -> None:
         deployment = self.deployment("x")
         field = generated(deployment, "spec.checksum", GeneratedKind.CHECKSUM)
-        settled = settle([deployment], [field], [settlement("Deployment d", "spec.checksum", "mine")])
+        settled = settle([deployment], [field], given(("Deployment d", "spec.checksum", "mine")))
         assert settled.manifests == (self.deployment("mine"),)
 
 
@@ -188,7 +199,7 @@ class TestNames:
 
     def test_of_hooks_become_stable_and_get_their_hash_later(self) -> None:
         one, other = (
-            settle([self.job(name, hook=HookPhase.AFTER)], [self.FIELD], ()).manifests
+            settle([self.job(name, hook=HookPhase.AFTER)], [self.FIELD], GeneratedPolicy()).manifests
             for name in ("setup-1", "setup-2")
         )
         assert one == other
@@ -197,7 +208,7 @@ class TestNames:
 
     def test_of_other_objects_follow_their_content(self) -> None:
         first, again, other = (
-            settle([self.job(name, image=image)], [self.FIELD], ()).manifests[0].id.name
+            settle([self.job(name, image=image)], [self.FIELD], GeneratedPolicy()).manifests[0].id.name
             for name, image in (("setup-1", "i"), ("setup-2", "i"), ("setup-3", "j"))
         )
         assert first == again != other
@@ -206,12 +217,12 @@ class TestNames:
 
     def test_of_two_hooks_with_one_stem_stay_apart(self) -> None:
         jobs = [self.job(f"setup-{n}", hook=HookPhase.AFTER, image=str(n)) for n in (1, 2)]
-        settled = settle(jobs, [self.FIELD], ()).manifests
+        settled = settle(jobs, [self.FIELD], GeneratedPolicy()).manifests
         assert len({one.id for one in settled}) == 2
 
     def test_are_not_looked_for_in_other_templates(self) -> None:
         elsewhere = self.job("setup-fixed").from_origin(source="web/templates/b.yaml")
-        assert settle([elsewhere], [self.FIELD], ()).manifests == (elsewhere,)
+        assert settle([elsewhere], [self.FIELD], GeneratedPolicy()).manifests == (elsewhere,)
 
 
 class TestStrangeLocks:
@@ -221,27 +232,27 @@ class TestStrangeLocks:
     def test_fields_that_are_not_there_change_nothing(self, path: str) -> None:
         config = manifest("ConfigMap", data={"app.yaml": "a: b", "list": [1]})
         field = generated(config, path, GeneratedKind.OTHER)
-        settled = settle([config], [field], [settlement("*", "*", "v")])
+        settled = settle([config], [field], given(("*", "*", "v")))
         assert settled.manifests == (config,)
 
     def test_objects_that_are_not_there_are_passed_over(self) -> None:
         field = generated(ObjectId("", "Secret", "", "gone"), "data.x", GeneratedKind.SECRET)
         config = manifest("ConfigMap")
-        assert settle([config], [field], ()).manifests == (config,)
+        assert settle([config], [field], GeneratedPolicy()).manifests == (config,)
 
     def test_an_object_that_comes_and_goes_must_be_created_by_an_operator(self) -> None:
         config = manifest("ConfigMap")
         field = generated(config, "", GeneratedKind.OTHER)
-        (finding,) = settle([config], [field], ()).findings
+        (finding,) = settle([config], [field], GeneratedPolicy()).findings
         assert finding.message == "the chart yields `ConfigMap a` in some renders only"
-        assert '      field: "*"' in finding.explanation
-        assert settle([config], [field], [settlement("ConfigMap a", "*", external=True)]).manifests == ()
+        assert '          field: "*"' in finding.explanation
+        assert settle([config], [field], external("ConfigMap a", "*")).manifests == ()
 
 
 def test_settling_keeps_the_order_and_changes_no_input() -> None:
     objects = [manifest("ConfigMap", name, data={"x": name}) for name in "cab"]
     before = [dump_manifest(one.body) for one in objects]
     field = generated(objects[1], "data.x", GeneratedKind.OTHER)
-    settled = settle(objects, [field], [settlement("*", "*", "new")])
+    settled = settle(objects, [field], given(("*", "*", "new")))
     assert [one.id.name for one in settled.manifests] == ["c", "a", "b"]
     assert [dump_manifest(one.body) for one in objects] == before

@@ -116,7 +116,7 @@ def test_templates_know_the_site_and_no_secret_of_it() -> None:
             url="https://harbor.site:5443", projects={"*": "mirror"}, images=ImagesMode.MIRROR, fallback=Fallback.NEVER
         ),
         gitops=GitOps(agent=GitOpsAgent.FLUX, repository="ssh://git@git/x.git", branch="main", path=""),
-        trust="trust.yaml", bundles=(), extensions=(), secrets=SecretsMode.EXTERNAL, settlements=(),
+        trust="trust.yaml", bundles=(), extensions=(), secrets=SecretsMode.EXTERNAL,
         checks=CheckRules(), templates={}, profile="profiles/branch.yaml", digest=Digest.of(b""),
     )  # fmt: skip
     extension = Extension(name="demo", version=Version.parse("1.2.3"))

@@ -17,8 +17,9 @@ from renderer.formats.documents.named_files import ListFiles, NamedFiles, ReadFi
 from renderer.formats.profile.cluster import read_cluster, read_gitops, read_registry
 from renderer.formats.profile.extensions import read_bundles, read_extensions
 from renderer.formats.profile.fields import Reading
+from renderer.formats.profile.generated import read_generated
 from renderer.formats.profile.layers import merged_profile
-from renderer.formats.profile.rules import read_checks, read_settlements
+from renderer.formats.profile.rules import read_checks
 from renderer.model.bundles.extension import dns_label
 from renderer.model.fields import Fields, Json, spell_path
 from renderer.model.reference import Digest
@@ -81,7 +82,7 @@ def _read_site(reading: Reading) -> Site | None:
     secrets = reading.noun(reading.child(spec, "secrets"), "mode", SecretsMode, SecretsMode.EXTERNAL)
     templates = _templates(reading, spec)
     checks = read_checks(reading, reading.child(spec, "checks"))
-    settlements = read_settlements(reading, spec)
+    generated = read_generated(reading, reading.child(spec, "generated"))
     if reading.faults.findings or registry is None:
         return None
     return Site(
@@ -94,11 +95,11 @@ def _read_site(reading: Reading) -> Site | None:
         bundles=bundles,
         extensions=extensions,
         secrets=secrets,
-        settlements=settlements,
         checks=checks,
         templates=templates,
         profile=reading.document.file,
         digest=_digest(reading),
+        generated=generated,
     )
 
 

@@ -1,4 +1,4 @@
-"""Values that charts invent at every render, and how a profile settles them.
+"""Values that charts invent at every render.
 
 A chart that calls `genCA`, `randAlphaNum` or `lookup` is not a function of its input. `sitewright lock` finds the
 fields by rendering twice; `renderer.stages.settle` replaces them, so that a render is.
@@ -6,22 +6,53 @@ fields by rendering twice; `renderer.stages.settle` replaces them, so that a ren
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
-from renderer.model.fields import Json
 from renderer.model.objects.manifest import ObjectId
 
 
 class GeneratedKind(Enum):
-    """What a generated field is for; decides how it can be settled."""
+    """What a generated field holds; decides how it can be settled.
 
-    SECRET = "secret"  # noqa: S105 - the name of a kind of field
+    CA is the certificate of an authority that stands anywhere but in a `caBundle`. SECRET is what stands in a Secret
+    and is none of the others, OTHER what stands elsewhere and tells nothing about itself.
+    """
+
+    PRIVATE_KEY = "private-key"
+    CERTIFICATE = "certificate"
+    CA = "ca"
     CA_BUNDLE = "ca-bundle"
-    CHECKSUM = "checksum"
+    PASSWORD = "password"  # noqa: S105 - the name of a kind of field
+    TOKEN = "token"  # noqa: S105 - the name of a kind of field
+    SECRET = "secret"  # noqa: S105 - the name of a kind of field
     NAME = "name"
+    CHECKSUM = "checksum"
+    TIME = "time"
     OTHER = "other"
+
+    @property
+    def is_public(self) -> bool:
+        """True when everybody may read such a value. What tells nothing about itself (OTHER) counts as secret."""
+        return self in _PUBLIC
+
+    @property
+    def follows(self) -> bool:
+        """True when such a value is not invented for its own sake, but follows from the content of objects."""
+        return self in {GeneratedKind.NAME, GeneratedKind.CHECKSUM}
+
+
+_PUBLIC: Final = frozenset(
+    {
+        GeneratedKind.CERTIFICATE,
+        GeneratedKind.CA,
+        GeneratedKind.CA_BUNDLE,
+        GeneratedKind.NAME,
+        GeneratedKind.CHECKSUM,
+        GeneratedKind.TIME,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +62,10 @@ class GeneratedValue:
     `path` is spelled as in findings (`webhooks[0].clientConfig.caBundle`); `data["app.yaml"]#27` is one line of a
     text. For NAME, `object` has the stable prefix of the name followed by `*`. `component` reads
     `extension/component`, `source` is the template.
+
+    `group` names what is settled and renewed together (`GeneratedGroup`); it is empty for what follows from content.
+    `certificate` is the name of the group's certificate that stands in the field, or that its key belongs to. `of` are
+    the objects that a checksum sums; none: every generated object of the component.
     """
 
     component: str
@@ -38,6 +73,9 @@ class GeneratedValue:
     path: str
     kind: GeneratedKind
     source: str
+    group: str = ""
+    certificate: str = ""
+    of: tuple[ObjectId, ...] = ()
 
     @property
     def order(self) -> tuple[str, ObjectId, str, str]:
@@ -45,29 +83,16 @@ class GeneratedValue:
         return self.component, self.object, self.path, self.kind.value
 
     @property
+    def extension(self) -> str:
+        """The extension whose chart invents it."""
+        return self.component.partition("/")[0]
+
+    @property
     def stable_name(self) -> str:
         """The part of a generated name that both renders shared, without trailing dashes."""
         return self.object.name.rstrip("*").rstrip("-.")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """How the profile settles generated fields of the objects that match.
-
-    `object` is a glob over `Kind namespace/name`, `field` a glob over the field path; each may also be written out,
-    brackets and all. Either `external` is true (the object stays out of the tree, an operator creates it) or `value`
-    is the public value to use.
-    """
-
-    object: str
-    field: str
-    external: bool
-    value: Json
-    reason: str
-
-    def matches(self, identity: ObjectId, path: str) -> bool:
-        """True when this settlement speaks of the field `path` of the object."""
-        return all(
-            text == glob or fnmatch.fnmatchcase(text, glob)
-            for text, glob in ((str(identity), self.object), (path, self.field))
-        )
+    @property
+    def in_secret(self) -> bool:
+        """True when the value stands in the data of a Secret."""
+        return (self.object.group, self.object.kind) == ("", "Secret") and self.path.startswith(("data", "stringData"))

@@ -1,0 +1,94 @@
+"""Every generated field to the mode that settles it, and what came of it back into one site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from renderer.errors import Finding
+from renderer.model.generated.groups import groups_of
+from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
+from renderer.model.generated.values import GeneratedValue
+from renderer.model.objects.manifest import Manifest
+from renderer.model.rendering import ExternalObject
+from renderer.stages.settle import cert_manager, external, in_cluster, sealed
+from renderer.stages.settle.checksums import summed
+from renderer.stages.settle.drafting import FieldIndex, drafted
+from renderer.stages.settle.naming import named
+from renderer.stages.settle.ways import Draft, Item, Place, Settled, Task, Way
+
+WAYS: Final[Mapping[Mode, Way]] = MappingProxyType(
+    {
+        Mode.CERT_MANAGER: cert_manager,
+        Mode.IN_CLUSTER: in_cluster,
+        Mode.SEALED: sealed,
+        Mode.EXTERNAL: external,
+    }
+)
+"""The module of every mode, in the order in which they are asked."""
+
+
+def rulings(values: Iterable[GeneratedValue], policy: GeneratedPolicy) -> Mapping[GeneratedValue, Ruling]:
+    """How each of `values` is settled, as `settle` does it."""
+    ruled = policy.rulings(values)
+    if policy.recipients:
+        return ruled
+    # Until `sealed.settled` is written: a site that names no recipients and no mode gets what it got before.
+    return {
+        value: replace(ruling, mode=Mode.EXTERNAL) if (ruling.mode, ruling.rule) == (Mode.SEALED, None) else ruling
+        for value, ruling in ruled.items()
+    }
+
+
+def settle(manifests: Iterable[Manifest], generated: Sequence[GeneratedValue], policy: GeneratedPolicy) -> Settled:
+    """Settle the fields that `generated` lists; `Settled.findings` are those of `unsettled`.
+
+    What nobody settles holds a placeholder: an invented value never reaches a tree or a message.
+    """
+    ruled = rulings(generated, policy)
+    index = FieldIndex(generated)
+    drafts = [drafted(manifest, index.of(manifest), ruled) for manifest in manifests]
+    groups = {group.name: group for group in groups_of(generated, ())}
+    added: list[Manifest] = []
+    for mode, way in WAYS.items():
+        at = [number for number, draft in enumerate(drafts) if _fields(draft, mode, ruled)]
+        if at:
+            items = tuple(Item(drafts[number], _fields(drafts[number], mode, ruled)) for number in at)
+            everything = tuple(draft.manifest for draft in drafts)
+            answer = way.settled(Task(items=items, groups=groups, policy=policy, manifests=everything))
+            for number, draft in zip(at, answer.drafts, strict=True):
+                drafts[number] = draft
+            added.extend(answer.added)
+    done = named(summed(drafts, ruled))
+    return Settled(
+        manifests=(*(one.manifest for one in done if one.place is Place.TREE), *added),
+        external=tuple(
+            ExternalObject(manifest=one.manifest, fields=one.fields) for one in done if one.place is Place.EXTERNAL
+        ),
+        findings=unsettled(generated, policy),
+    )
+
+
+def unsettled(generated: Iterable[GeneratedValue], policy: GeneratedPolicy) -> tuple[Finding, ...]:
+    """What the profile leaves open: errors, each with the lines or the command that settle it. Needs no render."""
+    values = tuple(generated)
+    ruled = rulings(values, policy)
+    groups = {group.name: group for group in groups_of(values, ())}
+    found: list[Finding] = []
+    for mode, way in WAYS.items():
+        mine = [(value, ruled[value]) for value in values if _settles(mode, value, ruled)]
+        if mine:
+            found.extend(way.lacking(mine, groups, policy))
+    return tuple(found)
+
+
+def _fields(
+    draft: Draft, mode: Mode, ruled: Mapping[GeneratedValue, Ruling]
+) -> tuple[tuple[GeneratedValue, Ruling], ...]:
+    return tuple((value, ruled[value]) for value in draft.fields if _settles(mode, value, ruled))
+
+
+def _settles(mode: Mode, value: GeneratedValue, ruled: Mapping[GeneratedValue, Ruling]) -> bool:
+    return ruled[value].mode is mode and not value.kind.follows
