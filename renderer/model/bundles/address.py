@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -67,18 +68,19 @@ def version_tag(version: Version) -> str:
     return str(version).replace("+", "_")
 
 
+def versions(tags: Iterable[str]) -> tuple[tuple[Version, str], ...]:
+    """Those of the tags that are versions as semver 2.0 writes them, the newest first, each with its tag."""
+    found = []
+    for tag in tags:
+        with suppress(ValueError):
+            found.append((Version.parse_strict(tag.replace("_", "+")), tag))
+    return tuple(sorted(found, reverse=True))
+
+
 def newest(tags: Iterable[str], constraint: Constraint | None) -> str | None:
-    """The tag with the newest version that `constraint` admits; other tags are passed over.
+    """The tag with the newest version that `constraint` admits.
 
     Without a constraint any release is admitted, and no prerelease, as with `*`.
     """
     admitted = constraint or Constraint.parse("*")
-    found: list[tuple[Version, str]] = []
-    for tag in tags:
-        try:
-            version = Version.parse_strict(tag.replace("_", "+"))
-        except ValueError:
-            continue
-        if admitted.allows(version):
-            found.append((version, tag))
-    return max(found)[1] if found else None
+    return next((tag for version, tag in versions(tags) if admitted.allows(version)), None)
