@@ -7,8 +7,8 @@ from pathlib import Path
 
 from renderer.adapters.journal import FileJournal
 from renderer.cli.progress import Silent
+from renderer.commands.images.bundle_plan import targets_of_bundle
 from renderer.commands.images.loads import Hold
-from renderer.commands.images.plan import targets_of_bundle
 from renderer.commands.images.sync import SyncOptions, sync
 from renderer.commands.images.verify import verify, verify_outcome
 from renderer.model.images.transfer import ImageTarget

@@ -71,7 +71,7 @@ def stored(registry: RealRegistry) -> int:
 def verified(site: ImageSite, registry: RealRegistry) -> bool:
     """Whether every blob in the registry has its digest."""
     from renderer.adapters.registry.opening import open_registry
-    from renderer.commands.images.plan import targets_of_bundle
+    from renderer.commands.images.bundle_plan import targets_of_bundle
     from renderer.commands.images.verify import verify
 
     targets = targets_of_bundle(site.verified.bundle, {})

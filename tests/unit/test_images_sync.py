@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from renderer.commands.images.plan import targets_of_bundle
+from renderer.commands.images.bundle_plan import targets_of_bundle
 from renderer.errors import InputError
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest

@@ -74,8 +74,8 @@ def _site(path: str, options: Options) -> _Subject:
 
 def _bundle(path: str, options: Options) -> _Subject:
     from renderer.cli import wiring
+    from renderer.commands.images.bundle_plan import targets_of_bundle
     from renderer.commands.images.loads import Hold
-    from renderer.commands.images.plan import targets_of_bundle
     from renderer.commands.site.loading import Loader
 
     trust = options.optional("trust")

@@ -1,21 +1,20 @@
-"""From a lock or a bundle to what must lie where in the site registry."""
+"""From a lock to what must lie where in the site registry."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Final
 
+from renderer.commands.images.collisions import collisions
 from renderer.errors import Finding, InputError, Where
-from renderer.model.bundles.bundle import Bundle, VerifiedBundle
+from renderer.formats.documents.wording import some
+from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.images.transfer import ImageTarget
 from renderer.model.lock import Lock
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.site import Site
 from renderer.stages.mirrors.plan import plan_mirrors
-
-_SHOWN: Final = 10
 
 
 def targets_of_site(site: Site, lock: Lock) -> tuple[ImageTarget, ...]:
@@ -41,7 +40,7 @@ def targets_of_site(site: Site, lock: Lock) -> tuple[ImageTarget, ...]:
             ImageTarget(reference=image.reference, repository=repository, digest=image.digest, platforms=platforms)
         )
     faults += [_homeless(registry, images, site) for registry, images in sorted(homeless.items())]
-    faults += _collisions(targets, Where(file=site.profile, path="spec.registry.projects"))
+    faults += collisions(targets, Where(file=site.profile, path="spec.registry.projects"))
     if faults:
         raise InputError(*faults)
     return tuple(targets)
@@ -65,42 +64,6 @@ def same_bundles(bundles: Iterable[VerifiedBundle], lock: Lock, profile: str) ->
             )
     if faults:
         raise InputError(*faults)
-
-
-def targets_of_bundle(bundle: Bundle, projects: Mapping[str, str]) -> tuple[ImageTarget, ...]:
-    """Every image of `bundle` with all its platforms. `projects` maps source registries to projects, `*` the rest.
-
-    A source registry that no project covers becomes a project of its own name (`docker.io/library/nginx`). Raises
-    InputError as above.
-    """
-    where = Where(subject=f"bundle {bundle.name} {bundle.version}")
-    targets, faults = [], []
-    for image in sorted(bundle.images, key=lambda one: str(one.reference)):
-        registry = image.reference.registry
-        project = projects.get(registry, projects.get("*", registry))
-        if ":" in project or "[" in project:
-            faults.append(
-                Finding(
-                    code="no-mirror-for-registry",
-                    message=f"`{registry}` cannot name a project: a repository path has no `:`",
-                    where=where,
-                    expected=f"a project for the images of `{registry}`",
-                    hint=f"--project {registry}=PROJECT",
-                )
-            )
-            continue
-        targets.append(
-            ImageTarget(
-                reference=image.reference,
-                repository=f"{project}/{image.reference.repository}",
-                digest=image.digest,
-                platforms={platform: entry.digest for platform, entry in image.platforms.items()},
-            )
-        )
-    faults += _collisions(targets, where)
-    if faults:
-        raise InputError(*faults)
-    return tuple(targets)
 
 
 def _repository(plan: MirrorPlan, reference: ImageReference) -> str | None:
@@ -147,28 +110,3 @@ def _homeless(registry: str, images: list[ImageReference], site: Site) -> Findin
         explanation=some([f"`{image}`" for image in images]),
         hint=f"add `{registry}: <project>` below `spec.registry.projects`",
     )
-
-
-def _collisions(targets: Iterable[ImageTarget], where: Where) -> list[Finding]:
-    """Different contents that would share one name and tag: the one that is copied last would win."""
-    places: defaultdict[str, dict[Digest, ImageReference]] = defaultdict(dict)
-    for target in targets:
-        if target.tag is not None:
-            places[f"{target.repository}:{target.tag}"][target.digest] = target.reference
-    return [
-        Finding(
-            code="mirror-collision",
-            message=f"{len(images)} different images would all be `{place}` in the site registry",
-            where=where,
-            explanation=some([f"`{reference}` is {digest}" for digest, reference in sorted(images.items())]),
-            hint="give each of their registries a project of its own",
-        )
-        for place, images in sorted(places.items())
-        if len(images) > 1
-    ]
-
-
-def some(lines: list[str]) -> tuple[str, ...]:
-    """The first of many lines, and how many more there are."""
-    shown = tuple(lines[:_SHOWN])
-    return (*shown, f"… and {len(lines) - _SHOWN} more") if len(lines) > _SHOWN else shown

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from renderer.commands.images.plan import some
 from renderer.errors import Finding, RemoteError, Where
-from renderer.formats.documents.wording import count, size, table
+from renderer.formats.documents.wording import count, size, some, table
 from renderer.model.fields import Json
 from renderer.model.images.transfer import Delivery, ImageResult, ImageState, Traffic
 from renderer.model.outcome import Outcome

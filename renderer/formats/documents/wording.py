@@ -10,6 +10,7 @@ from renderer.model.bundles.bundle import Bundle
 from renderer.model.fields import Json
 from renderer.model.reference import Digest
 
+_SHOWN: Final = 10
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -51,3 +52,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], indent: str = 
         (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
         for row in (headings, *rows)
     ]
+
+
+def some(lines: list[str]) -> tuple[str, ...]:
+    """The first of many lines, and how many more there are."""
+    shown = tuple(lines[:_SHOWN])
+    return (*shown, f"… and {len(lines) - _SHOWN} more") if len(lines) > _SHOWN else shown
