@@ -86,10 +86,11 @@ class Courier:
         source = self.source(delivery.source)
 
         def told(session: str, position: int) -> None:
-            self.crew.step()
+            # noted first: an interrupted run must not lose the chunk that the registry has just confirmed
             if position < descriptor.size:
                 self.journal.began(repository, descriptor.digest, session)
             self.progress.sent(what, position)
+            self.crew.step()
 
         self.crew.attempt(
             lambda: self.registry.push_blob(
