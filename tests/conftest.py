@@ -57,6 +57,13 @@ def kubectl() -> Path:
 
 
 @pytest.fixture(scope="session")
+def sops() -> Path:
+    """The pinned sops, or the one that SITEWRIGHT_SOPS names."""
+    built: Callable[[], Path | None] = runpy.run_path(str(_TOOLS / "sops.py"))["built"]
+    return _named("sops") or built() or _absent("sops", "python tests/tools/sops.py")
+
+
+@pytest.fixture(scope="session")
 def real() -> Callable[[str], Path]:
     """`real("skopeo")`: the path of a program on PATH (or named by SITEWRIGHT_SKOPEO), or the test is skipped."""
 
