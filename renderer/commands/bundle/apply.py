@@ -8,11 +8,10 @@ from datetime import datetime
 
 from renderer.commands.bundle.verify import verify as verify_everything
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import DELTA, parse_index, read_parts
-from renderer.formats.bundle.closure import closure
+from renderer.formats.bundle.artifact import DELTA, read_parts
 from renderer.formats.documents.wording import count, size
 from renderer.model.bundles.bundle import VerifiedBundle
-from renderer.model.bundles.delta import BaseKind, Delta
+from renderer.model.bundles.delta import BaseKind, Delta, DeltaBlob
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
@@ -29,7 +28,7 @@ class Base:
 
     location: str
     missing: Callable[[Delta], list[Digest]]
-    open: Callable[[Delta, Digest], Blob]
+    open: Callable[[DeltaBlob], Blob]
 
 
 def bundle_base(source: Layout) -> Callable[[Delta], Base]:
@@ -44,8 +43,8 @@ def bundle_base(source: Layout) -> Callable[[Delta], Base]:
         present = frozenset(source.digests())
         return Base(
             location=source.location,
-            missing=lambda delta: [one for one in delta.needs if one not in present],
-            open=lambda delta, one: _blob(source, _needed(delta, one)),
+            missing=lambda delta: [one.digest for one in delta.needed if one.digest not in present],
+            open=lambda one: _blob(source, _plain(one)),
         )
 
     return of
@@ -61,11 +60,12 @@ def registry_base(registry: Registry, site: str) -> Callable[[Delta], Base]:
             raise BundleRefusedError(_wrong(delta, registry.location, f"site {site}", "take the delta of this site"))
 
         def missing(delta: Delta) -> list[Digest]:
-            return [one for one in delta.needs if registry.has_blob(delta.repositories[one], one) != delta.needs[one]]
+            return [
+                one.digest for one in delta.needed if registry.has_blob(one.repository or "", one.digest) != one.size
+            ]
 
-        def open_blob(delta: Delta, one: Digest) -> Blob:
-            descriptor, repository = _needed(delta, one), delta.repositories[one]
-            return Blob(descriptor=descriptor, open=lambda: registry.read_blob(repository, descriptor))
+        def open_blob(one: DeltaBlob) -> Blob:
+            return Blob(descriptor=_plain(one), open=lambda: registry.read_blob(one.repository or "", _plain(one)))
 
         return Base(location=registry.location, missing=missing, open=open_blob)
 
@@ -96,20 +96,18 @@ def apply(
         raise BundleRefusedError(_incomplete(delta, base, missing))
     index = source.blob(delta.index)
 
-    def blob(descriptor: Descriptor) -> Blob:
-        return base.open(delta, descriptor.digest) if descriptor.digest in delta.needs else _blob(source, descriptor)
+    held = {one.digest: one for one in delta.needed}
 
     def read(descriptor: Descriptor) -> bytes:
-        with blob(descriptor).open() as stream:
+        if descriptor.digest not in held:
+            return source.blob(descriptor)
+        with base.open(held[descriptor.digest]).open() as stream:
             return stream.read()
 
     verified = verify(read_parts(index, read, source.location), policy, now=now, source=source.location)
     if verified.manifest.digest != delta.target:
         raise BundleRefusedError(_other_target(delta, verified, source.location))
-    present = frozenset({*source.digests(), *delta.needs})
-    entries = [entry.descriptor for entry in parse_index(index, Where(file=source.location, subject="index.json"))]
-    everything = closure(entries, read, present.__contains__, source.location)
-    writer.create(output, index, [blob(one) for one in everything.values()])
+    writer.create(output, index, [base.open(one) if one.held else _blob(source, _plain(one)) for one in delta.blobs])
     proof = verify_everything(reopen(), policy, now=now)
     return _outcome(delta, base, proof, output)
 
@@ -118,8 +116,8 @@ def _blob(source: BundleSource, descriptor: Descriptor) -> Blob:
     return Blob(descriptor=descriptor, open=lambda: source.open_blob(descriptor))
 
 
-def _needed(delta: Delta, digest: Digest) -> Descriptor:
-    return Descriptor(media_type="application/octet-stream", digest=digest, size=delta.needs[digest])
+def _plain(blob: DeltaBlob) -> Descriptor:
+    return Descriptor(media_type="application/octet-stream", digest=blob.digest, size=blob.size)
 
 
 def _wrong(delta: Delta, location: str, got: str, hint: str) -> Finding:
@@ -139,7 +137,7 @@ def _incomplete(delta: Delta, base: Base, missing: list[Digest]) -> Finding:
         code="delta-base-incomplete",
         message=f"`{base.location}` lacks {count(len(missing), 'blob')} that the delta counts on",
         where=Where(file=base.location),
-        expected=f"{count(len(delta.needs), 'blob')}, as {delta.base} had them",
+        expected=f"{count(len(delta.needed), 'blob')}, as {delta.base} had them",
         explanation=(*map(str, missing[:_SHOWN]), *more),
         hint="bring the whole bundle, or a delta from what is there now",
     )
@@ -157,10 +155,10 @@ def _other_target(delta: Delta, verified: VerifiedBundle, location: str) -> Find
 
 
 def _outcome(delta: Delta, base: Base, proof: Outcome, output: str) -> Outcome:
-    taken = f"{count(len(delta.needs), 'blob')}, {size(sum(delta.needs.values()))}"
+    taken = f"{count(len(delta.needed), 'blob')}, {size(sum(one.size for one in delta.needed))}"
     document = proof.document if isinstance(proof.document, dict) else {}
     return Outcome(
         text=f"{output}: {delta.name} {delta.version}, {taken} taken from {base.location}\n{proof.text}",
-        document={**document, "output": output, "base": str(delta.base), "takenBlobs": len(delta.needs)},
+        document={**document, "output": output, "base": str(delta.base), "takenBlobs": len(delta.needed)},
         findings=proof.findings,
     )

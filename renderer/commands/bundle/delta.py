@@ -26,7 +26,7 @@ from renderer.formats.bundle.artifact import (
 from renderer.formats.bundle.delta import delta_manifest, encode_delta
 from renderer.formats.documents.wording import count, size
 from renderer.model.bundles.bundle import Bundle
-from renderer.model.bundles.delta import BaseKind, Delta, DeltaBase
+from renderer.model.bundles.delta import BaseKind, Delta, DeltaBase, DeltaBlob
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
@@ -44,7 +44,7 @@ def diff(new: Layout, held: Held, writer: LayoutWriter, output: str) -> Outcome:
     bundle = read_unverified(parts, new.location)
     if held.base.digest == parts.manifest.digest:
         raise InputError(_not_newer(bundle, held.base, new.location))
-    everything = blobs_of(new, index)
+    everything = _as_it_lies(blobs_of(new, index), new)
     stays = _stays(everything, held, parts, new.location)
     carried = [descriptor for digest, descriptor in everything.items() if digest not in stays]
     delta = Delta(
@@ -55,11 +55,24 @@ def diff(new: Layout, held: Held, writer: LayoutWriter, output: str) -> Outcome:
         target=parts.manifest.digest,
         index=describe(index, IMAGE_INDEX),
         base=held.base,
-        needs={digest: everything[digest].size for digest in stays},
-        repositories={digest: held.repositories[digest] for digest in stays if digest in held.repositories},
+        blobs=tuple(
+            DeltaBlob(
+                digest=one.digest,
+                size=one.size,
+                held=one.digest in stays,
+                repository=held.repositories.get(one.digest) if one.digest in stays else None,
+            )
+            for one in everything.values()
+        ),
     )
     manifest = _write(delta, carried, new, writer, output)
     return _outcome(delta, manifest, carried, everything, output)
+
+
+def _as_it_lies(everything: Mapping[Digest, Descriptor], new: Layout) -> dict[Digest, Descriptor]:
+    """The blobs in the order of the tar file that they lie in, so that what comes out is that file byte for byte."""
+    places = {digest: place for place, digest in enumerate(new.order())}
+    return dict(sorted(everything.items(), key=lambda one: places.get(one[0], len(places))))
 
 
 def _stays(everything: Mapping[Digest, Descriptor], held: Held, parts: BundleParts, location: str) -> frozenset[Digest]:
@@ -106,11 +119,11 @@ def _outcome(
     delta: Delta, manifest: Descriptor, carried: list[Descriptor], everything: Mapping[Digest, Descriptor], output: str
 ) -> Outcome:
     travels, whole = sum(one.size for one in carried), sum(one.size for one in everything.values())
-    stays = sum(delta.needs.values())
+    stays = sum(blob.size for blob in delta.needed)
     lines = [
         f"delta to bundle {delta.name} {delta.version}, from {delta.base}",
         f"  carries {count(len(carried), 'blob')}, {size(travels)}: {travels / whole:.1%} of the bundle",
-        f"  {count(len(delta.needs), 'blob')}, {size(stays)} are there already",
+        f"  {count(len(delta.needed), 'blob')}, {size(stays)} are there already",
         f"  written to {output}",
         f"  {manifest.digest} (not signed yet)",
     ]
@@ -131,7 +144,7 @@ def _outcome(
             "output": output,
             "carriedBlobs": len(carried),
             "carriedBytes": travels,
-            "neededBlobs": len(delta.needs),
+            "neededBlobs": len(delta.needed),
             "neededBytes": stays,
         },
     )

@@ -21,7 +21,7 @@ from renderer.formats.bundle.artifact import (
 )
 from renderer.formats.bundle.document import only, parse_time, spell_time
 from renderer.formats.canonical_json import canonical_json, parse_json
-from renderer.model.bundles.delta import BaseKind, Delta, DeltaBase
+from renderer.model.bundles.delta import BaseKind, Delta, DeltaBase, DeltaBlob
 from renderer.model.bundles.extension import Descriptor, extension_name
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import Digest
@@ -49,17 +49,17 @@ def encode_delta(delta: Delta) -> bytes:
                     "digest": str(delta.base.digest),
                     "told": delta.base.told,
                 },
-                "needs": [_need(delta, digest, size) for digest, size in sorted(delta.needs.items())],
+                "blobs": [_blob(blob) for blob in delta.blobs],
             },
         }
     )
 
 
-def _need(delta: Delta, digest: Digest, size: int) -> Json:
-    need: dict[str, Json] = {"digest": str(digest), "size": size}
-    if digest in delta.repositories:
-        need["repository"] = delta.repositories[digest]
-    return need
+def _blob(blob: DeltaBlob) -> Json:
+    body: dict[str, Json] = {"digest": str(blob.digest), "size": blob.size, "held": blob.held}
+    if blob.repository is not None:
+        body["repository"] = blob.repository
+    return body
 
 
 def decode_delta(content: bytes) -> Delta:
@@ -78,10 +78,7 @@ def decode_delta(content: bytes) -> Delta:
     only(document, "apiVersion kind metadata spec")
     metadata, spec = document.child("metadata"), document.child("spec")
     only(metadata, "name version")
-    only(spec, "sequence created target index base needs")
-    needs = spec.children("needs")
-    for need in needs:
-        only(need, "digest size repository")
+    only(spec, "sequence created target index base blobs")
     try:
         return Delta(
             name=metadata.parsed("name", extension_name),
@@ -91,10 +88,7 @@ def decode_delta(content: bytes) -> Delta:
             target=spec.parsed("target", Digest.parse),
             index=read_descriptor(spec.child("index")),
             base=_read_base(spec.child("base")),
-            needs={need.parsed("digest", Digest.parse): need.integer("size") for need in needs},
-            repositories={
-                need.parsed("digest", Digest.parse): need.text("repository") for need in needs if "repository" in need
-            },
+            blobs=tuple(_read_blob(blob) for blob in spec.children("blobs")),
         )
     except FieldError:
         raise
@@ -109,6 +103,16 @@ def _read_base(fields: Fields) -> DeltaBase:
         name=fields.parsed("name", extension_name),
         digest=fields.parsed("digest", Digest.parse),
         told=fields.text("told"),
+    )
+
+
+def _read_blob(fields: Fields) -> DeltaBlob:
+    only(fields, "digest size held repository")
+    return DeltaBlob(
+        digest=fields.parsed("digest", Digest.parse),
+        size=fields.integer("size"),
+        held=fields.flag("held", default=False),
+        repository=fields.optional_text("repository"),
     )
 
 

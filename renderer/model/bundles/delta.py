@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -39,12 +38,28 @@ class DeltaBase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaBlob:
+    """One blob of the bundle that comes out: carried by the delta, or `held` by its base.
+
+    `repository` is where a site's registry holds it, when the base is a receipt.
+    """
+
+    digest: Digest
+    size: int
+    held: bool
+    repository: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise ValueError("a size cannot be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
     """The content of a delta's config blob (`delta.json`).
 
     `target` is the manifest of the bundle that comes out, `index` its whole `index.json`: with it come the bundle's
-    own signatures. `needs` are the blobs that the base must give, by their sizes; for a receipt, `repositories` says
-    in which repository of the site's registry each of them lies.
+    own signatures. `blobs` is everything that it holds, in the order in which it is written.
     """
 
     name: str
@@ -54,14 +69,18 @@ class Delta:
     target: Digest
     index: Descriptor
     base: DeltaBase
-    needs: Mapping[Digest, int]
-    repositories: Mapping[Digest, str]
+    blobs: tuple[DeltaBlob, ...]
 
     def __post_init__(self) -> None:
         extension_name(self.name)
         if self.sequence < 1:
             raise ValueError("a bundle's sequence counts from 1")
-        if any(size < 0 for size in self.needs.values()):
-            raise ValueError("a size cannot be negative")
-        if self.base.kind is BaseKind.RECEIPT and self.repositories.keys() != self.needs.keys():
+        if len({blob.digest for blob in self.blobs}) != len(self.blobs):
+            raise ValueError("a blob is listed twice")
+        if self.base.kind is BaseKind.RECEIPT and any(blob.repository is None for blob in self.needed):
             raise ValueError("a delta from a receipt says in which repository each blob lies")
+
+    @property
+    def needed(self) -> tuple[DeltaBlob, ...]:
+        """The blobs that the base must give."""
+        return tuple(blob for blob in self.blobs if blob.held)

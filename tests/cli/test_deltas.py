@@ -1,0 +1,180 @@
+"""Updates over a thin line: `bundle diff` on the connected side, `bundle apply` at the site."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.site_fixture import BUNDLE, FILES, LOCK, PROFILE, SIGNERS, SOURCE, Shop, contents, edit, write
+from tests.realworld.stand_ins import write_layout
+from tests.unit.registry_fixture import RealRegistry, real_registry
+
+TRUST = ("--trust", "profiles/trust.yaml")
+DELTA = "update.tar"
+NEW = "usb/pantry.tar"
+IMAGES = tuple(f"docker.io/example/part-{number}:1.0.0" for number in range(40))
+NAMES = ("docker.io/example/queue:2.0.1", "docker.io/example/web:1.2.0", *IMAGES)
+
+
+@pytest.fixture
+def site(bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """The shop with a bundle of 42 images, locked, and a newer edition in `usb/` that has two more."""
+    shop = Shop(capsys)
+    (bare / "shop").mkdir()
+    monkeypatch.chdir(bare / "shop")
+    for path, text in FILES.items():
+        write(path, text)
+    source = FILES[SOURCE].partition("  images:\n")[0]
+    write(SOURCE, f"{source}  images:\n    - {{layout: images}}\n")
+    write_layout(Path("sources/images"), NAMES)
+    for who in SIGNERS:
+        shop.ok("bundle", "keygen", f"keys/{who}.key")
+    shop.build()
+    shop.ok("lock", PROFILE)
+    newer(shop)
+    return shop
+
+
+def newer(shop: Shop) -> None:
+    """The next edition, with two images that the first does not have."""
+    shutil.rmtree("sources/images")
+    write_layout(Path("sources/images"), (*NAMES, "docker.io/example/late:1.0.0", "docker.io/example/later:1.0.0"))
+    edit(SOURCE, "sequence: 1", "sequence: 2")
+    edit(SOURCE, "{name: pantry, version: 1.0.0}", "{name: pantry, version: 1.1.0}")
+    shop.ok("bundle", "build", SOURCE, "-o", NEW)
+    sign(shop, NEW)
+
+
+def sign(shop: Shop, path: str) -> None:
+    """Both signatures that the trust policy asks for."""
+    for who in SIGNERS:
+        shop.ok("bundle", "sign", path, "--key", f"keys/{who}.key")
+
+
+def test_a_delta_and_its_base_make_the_new_bundle_byte_for_byte(site: Shop) -> None:
+    document = site.json("bundle", "diff", NEW, "--base", BUNDLE, "-o", DELTA)
+    assert (document["version"], document["base"]["told"]) == ("1.1.0", "1.0.0")
+    sign(site, DELTA)
+    told = site.ok("bundle", "apply", DELTA, "--base", BUNDLE, "-o", "bundles/next.tar", *TRUST)
+    assert told.startswith("bundles/next.tar: pantry 1.1.0, ")
+    assert "bundle pantry 1.1.0, sequence 2, created 2026-11-01T00:00:00Z: verified" in told
+    site.ok("bundle", "verify", "bundles/next.tar", *TRUST)
+    assert Path("bundles/next.tar").read_bytes() == Path(NEW).read_bytes()
+
+
+def test_only_what_lacks_travels(site: Shop) -> None:
+    document = site.json("bundle", "diff", NEW, "--base", BUNDLE, "-o", DELTA)
+    whole = document["carriedBytes"] + document["neededBytes"]
+    # manifest, config and signatures of the bundle, and two small images
+    assert document["carriedBlobs"] < 15 < document["neededBlobs"]
+    assert document["neededBytes"] > 0
+    assert sum(Path(NEW).stat().st_size for _ in range(1)) > whole
+
+
+def test_the_base_may_be_named_by_a_lock(site: Shop) -> None:
+    one = site.json("bundle", "diff", NEW, "--base", LOCK, "-o", DELTA)
+    other = site.json("bundle", "diff", NEW, "--base", BUNDLE, "-o", "other.tar")
+    assert one["manifest"] == other["manifest"]
+
+
+def test_a_locked_bundle_that_nobody_kept_is_said_so(site: Shop) -> None:
+    (finding,) = site.findings(1, "bundle", "diff", NEW, "--base", LOCK, "-o", DELTA, "--store", "usb")
+    assert finding["code"] == "base-not-found"
+    assert finding["message"] == "the edition of `pantry` that the lock names is not in `usb`"
+    assert finding["hint"] == "name the directory that keeps older bundles with --store"
+
+
+def test_a_delta_is_not_believed_without_its_signatures(site: Shop) -> None:
+    site.ok("bundle", "diff", NEW, "--base", BUNDLE, "-o", DELTA)
+    (finding,) = site.findings(3, "bundle", "apply", DELTA, "--base", BUNDLE, "-o", "bundles/next.tar", *TRUST)
+    assert finding["code"] == "bundle-unsigned"
+    assert not Path("bundles/next.tar").exists()
+
+
+def test_a_wrong_base_is_refused(site: Shop) -> None:
+    site.ok("bundle", "diff", NEW, "--base", BUNDLE, "-o", DELTA)
+    sign(site, DELTA)
+    (finding,) = site.findings(3, "bundle", "apply", DELTA, "--base", NEW, "-o", "bundles/next.tar", *TRUST)
+    assert finding["code"] == "delta-wrong-base"
+    assert finding["message"] == f"this delta was made from bundle pantry 1.0.0, and `{NEW}` is something else"
+    assert not Path("bundles/next.tar").exists()
+
+
+def test_a_base_that_lost_something_is_refused_before_anything_is_written(site: Shop) -> None:
+    site.ok("bundle", "diff", NEW, "--base", BUNDLE, "-o", DELTA)
+    sign(site, DELTA)
+    blob = max(Path(BUNDLE, "blobs/sha256").iterdir(), key=lambda one: one.read_bytes()[:2] == b"\x1f\x8b")
+    blob.unlink()
+    (finding,) = site.findings(3, "bundle", "apply", DELTA, "--base", BUNDLE, "-o", "bundles/next", *TRUST)
+    assert finding["code"] == "delta-base-incomplete"
+    assert finding["explanation"] == [f"sha256:{blob.name}"]
+    assert not Path("bundles/next").exists()
+
+
+def test_a_base_that_rotted_is_found_while_it_is_copied(site: Shop) -> None:
+    site.ok("bundle", "diff", NEW, "--base", BUNDLE, "-o", DELTA)
+    sign(site, DELTA)
+    blob = max(Path(BUNDLE, "blobs/sha256").iterdir(), key=lambda one: one.read_bytes()[:2] == b"\x1f\x8b")
+    blob.write_bytes(b"x" * blob.stat().st_size)
+    (finding,) = site.findings(3, "bundle", "apply", DELTA, "--base", BUNDLE, "-o", "bundles/next", *TRUST)
+    assert finding["code"] == "blob-digest-mismatch"
+    assert not Path("bundles/next").exists()
+
+
+def test_a_delta_from_the_same_bundle_is_pointless(site: Shop) -> None:
+    (finding,) = site.findings(1, "bundle", "diff", NEW, "--base", NEW, "-o", DELTA)
+    assert finding["code"] == "delta-not-newer"
+
+
+def test_a_delta_needs_one_base(site: Shop) -> None:
+    assert "--base bundles/old.tar" in site.refused(2, "bundle", "apply", DELTA, "-o", "next", *TRUST)
+
+
+# --- from what a site proved that it holds ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def registry(tmp_path: Path, real: Callable[[str], Path]) -> Iterator[RealRegistry]:
+    with real_registry(real("docker-registry"), tmp_path / "registry") as running:
+        yield running
+
+
+@pytest.mark.real
+def test_a_receipt_is_a_base_and_the_registry_gives_what_the_delta_lacks(site: Shop, registry: RealRegistry) -> None:
+    edit(PROFILE, "url: https://harbor.shop.local:5443", f"url: {registry.url}\n    insecure: true")
+    site.ok("lock", PROFILE)
+    site.ok("images", "sync", PROFILE)
+    site.ok("images", "verify", PROFILE, "--receipt", "shop.json", "--key", "keys/office.key")
+    given = ("--base", "shop.json", "--receipt-key", "keys/office.pub")
+    document = site.json("bundle", "diff", NEW, *given, "-o", DELTA)
+    assert document["base"]["kind"] == "receipt"
+    assert document["neededBlobs"] == 4, "a config and a layer of each image that the site uses; manifests travel"
+    sign(site, DELTA)
+    told = site.ok("bundle", "apply", DELTA, "--profile", PROFILE, "-o", "bundles/next.tar", *TRUST)
+    assert f"taken from {registry.url}" in told
+    assert Path("bundles/next.tar").read_bytes() == Path(NEW).read_bytes()
+
+
+@pytest.mark.real
+def test_a_registry_that_lost_something_is_refused(site: Shop, registry: RealRegistry) -> None:
+    edit(PROFILE, "url: https://harbor.shop.local:5443", f"url: {registry.url}\n    insecure: true")
+    site.ok("lock", PROFILE)
+    site.ok("images", "sync", PROFILE)
+    site.ok("images", "verify", PROFILE, "--receipt", "shop.json", "--key", "keys/office.key")
+    site.ok("bundle", "diff", NEW, "--base", "shop.json", "--receipt-key", "keys/office.pub", "-o", DELTA)
+    sign(site, DELTA)
+    for data in (registry.directory / "store").rglob("blobs/sha256/*/*/data"):
+        if data.read_bytes()[:2] == b"\x1f\x8b":
+            shutil.rmtree(data.parent)
+    before = contents("bundles")
+    (finding,) = site.findings(3, "bundle", "apply", DELTA, "--profile", PROFILE, "-o", "bundles/next.tar", *TRUST)
+    assert finding["code"] == "delta-base-incomplete"
+    assert contents("bundles") == before
+
+
+def test_a_receipt_is_believed_only_with_the_key_of_the_site(site: Shop) -> None:
+    write("shop.json", "{}")
+    assert "--receipt-key keys/site.pub" in site.refused(2, "bundle", "diff", NEW, "--base", "shop.json", "-o", DELTA)
+    given = ("--base", "shop.json", "--receipt-key", "keys/office.pub")
+    assert "receipt-malformed" in site.refused(3, "bundle", "diff", NEW, *given, "-o", DELTA)
