@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 
-from renderer.commands.bundle.contents import Contents, Packed, in_memory
+from renderer.commands.bundle.assembly import assembled, is_carried
+from renderer.commands.bundle.contents import Contents, Packed
 from renderer.commands.bundle.images import FoundImage, collect_images
 from renderer.errors import Finding, InputError, Severity, Where
-from renderer.formats.bundle.artifact import (
-    BUNDLE_CONFIG,
-    BUNDLE_TYPE,
-    CARRIED,
-    IMAGE_MANIFEST,
-    REF_NAME,
-    TITLE,
-    bundle_manifest,
-    describe,
-    index_content,
-)
-from renderer.formats.bundle.document import encode_bundle, spell_time
+from renderer.formats.bundle.artifact import TITLE
 from renderer.formats.bundle.source import BundleSourceDocument, SourceExtension, read_bundle_source
 from renderer.formats.documents.wording import count, headline, identity, size
-from renderer.model.bundles.bundle import Bundle, BundleImage
+from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.extension import Descriptor, Extension
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
@@ -63,51 +52,6 @@ def build(
     writer.create(output, index, blobs)
     findings = (*packed.notes, *_unvouched(bundle, document))
     return _outcome(bundle, manifest, blobs, output, findings)
-
-
-def assembled(
-    bundle: Bundle, contents: Iterable[Blob], images: Iterable[FoundImage]
-) -> tuple[Descriptor, bytes, tuple[Blob, ...]]:
-    """The manifest's descriptor, `index.json`, and all blobs: what a render needs first, images last."""
-    config = encode_bundle(bundle)
-    config_blob = in_memory(describe(config, BUNDLE_CONFIG), config)
-    contents = tuple(contents)
-    content = bundle_manifest(
-        config_blob.descriptor,
-        (blob.descriptor for blob in contents),
-        name=bundle.name,
-        version=str(bundle.version),
-        created=spell_time(bundle.created),
-    )
-    manifest = replace(
-        describe(content, IMAGE_MANIFEST),
-        annotations={REF_NAME: f"{bundle.name}:{bundle.version}"},
-        artifact_type=BUNDLE_TYPE,
-    )
-    image_blobs = (blob for found in images for blob in found.blobs)
-    blobs = _each_once((in_memory(manifest, content), config_blob, *contents, *image_blobs))
-    return manifest, index_content([manifest, *listed_images(bundle)]), blobs
-
-
-def listed_images(bundle: Bundle) -> list[Descriptor]:
-    """The entries of `index.json` for the images that the bundle carries."""
-    return [
-        replace(image.content, annotations={REF_NAME: str(image.reference)})
-        for image in bundle.images
-        if is_carried(image)
-    ]
-
-
-def is_carried(image: BundleImage) -> bool:
-    """True when the bundle says that its layout holds the image, not only the digest."""
-    return image.content.annotations.get(CARRIED) == "true"
-
-
-def _each_once(blobs: Iterable[Blob]) -> tuple[Blob, ...]:
-    unique: dict[object, Blob] = {}
-    for blob in blobs:
-        unique.setdefault(blob.descriptor.digest, blob)
-    return tuple(unique.values())
 
 
 def _collect(document: BundleSourceDocument, files: Files) -> tuple[Packed, tuple[FoundImage, ...]]:

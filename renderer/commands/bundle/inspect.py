@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from renderer.commands.bundle.build import is_carried
+from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.commands.bundle.verify import verdict_json
 from renderer.errors import Finding, Severity, Where

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from renderer.commands.bundle.build import is_carried, listed_images
+from renderer.commands.bundle.assembly import entry_name, is_carried, listed
 from renderer.errors import BundleRefusedError, Finding, Severity, Where
 from renderer.formats.bundle.artifact import (
-    REF_NAME,
     find_signatures,
     parse_index,
     parse_manifest,
@@ -48,12 +47,12 @@ def verify(source: Layout, policy: TrustPolicy, *, now: datetime) -> Outcome:
 def _check_index(index: bytes, verified: VerifiedBundle, source: Layout) -> list[Finding]:
     """`index.json` is not signed, and copying tools believe it: its images must be those of the signed config."""
     where = Where(file=source.location, subject="index.json")
-    expected = {image.annotations[REF_NAME]: image for image in listed_images(verified.bundle)}
+    expected = {entry_name(entry): entry for entry in listed(verified.bundle)}
     beside = {verified.manifest.digest}
     beside |= {one.digest for one in find_signatures(index, verified.manifest.digest, source.location)}
     findings = []
     for entry in parse_index(index, where):
-        name, found = entry.name or "", entry.descriptor
+        name, found = entry_name(entry.descriptor), entry.descriptor
         image = expected.pop(name, None)
         if image is None and found.digest in beside:
             continue
@@ -118,9 +117,9 @@ class _BlobCheck:
         self.content(descriptor, parsed.config, *parsed.layers)
 
     def image(self, image: BundleImage) -> None:
-        """Hash an image for every platform that the bundle carries."""
+        """Hash an image for every platform that the bundle carries, and what speaks of it."""
         self.content(image.content)
-        for manifest in image.platforms.values():
+        for manifest in (*image.platforms.values(), *(referrer.content for referrer in image.referrers)):
             self.manifest(manifest)
 
 
