@@ -9,7 +9,6 @@ from typing import Final
 
 from renderer.adapters.registry.client import RegistryClient
 from renderer.adapters.registry.connections import Connections, Origin, tls_context
-from renderer.adapters.registry.credential_helpers import ask_helper
 from renderer.adapters.registry.credentials import (
     CONFIG_LIMIT,
     Credentials,
@@ -87,7 +86,11 @@ def credential_source(url: str, environ: Mapping[str, str], file: str | None = N
         else:
             configs = (_read_config(place) for place in _places(environ) if place.is_file())
             found = credentials_for(host, repository, environ, tuple(configs))
-        return ask_helper(found) if isinstance(found, Helper) else found
+        if not isinstance(found, Helper):
+            return found
+        from renderer.adapters.registry.credential_helpers import ask_helper  # few sites have one
+
+        return ask_helper(found)
 
     return find
 
