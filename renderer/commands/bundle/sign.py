@@ -3,100 +3,130 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from renderer.commands.bundle.contents import in_memory
-from renderer.commands.bundle.unverified import named_unverified
+from renderer.commands.bundle.signature_store import SignatureStore
+from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import Where
 from renderer.formats.bundle.artifact import (
-    IMAGE_MANIFEST,
-    REF_NAME,
+    BUNDLE,
+    TITLE,
+    VERSION,
     BundleParts,
-    describe,
-    find_signatures,
-    index_content,
+    ImageManifest,
     kind_of,
-    parse_index,
     parse_manifest,
     read_parts,
-    signature_manifest,
 )
 from renderer.formats.documents.wording import count
-from renderer.formats.trust.cosign import make_payload, payload_digest, signature_tag
-from renderer.formats.trust.keys import parse_public_key
-from renderer.formats.trust.stored import StoredSignature
-from renderer.model.bundles.extension import Descriptor
+from renderer.formats.trust.cosign import make_payload
+from renderer.formats.trust.dsse import IN_TOTO, make_statement, pre_authentication
+from renderer.formats.trust.keys import PublicKey, parse_public_key
+from renderer.formats.trust.sigstore import make_sigstore_bundle
+from renderer.formats.trust.stored import SignatureForm, StoredSignature
 from renderer.model.outcome import Outcome
-from renderer.model.reference import Digest
 from renderer.ports import Layout, LayoutWriter, Signer
 
 
-def sign(source: Layout, signer: Signer, writer: LayoutWriter, path: str) -> Outcome:
-    """Add a signature over the manifest of the bundle (or delta) at `path`, which `source` reads, beside those it has.
+def sign(
+    source: Layout,
+    signer: Signer,
+    writer: LayoutWriter,
+    path: str,
+    *,
+    forms: Sequence[SignatureForm] = (SignatureForm.COSIGN_TAG,),
+    certificates: Sequence[bytes] = (),
+) -> Outcome:
+    """Add a signature over the manifest of the bundle (or delta) at `path`, which `source` reads, in each form.
 
-    Signing again with the same key changes nothing. Raises BundleRefusedError when the bundle is damaged.
+    `certificates` (DER, the signer's first) go with the signature. One key has one signature in each form: signing
+    again changes nothing, unless it brings other certificates. Raises BundleRefusedError when the bundle is damaged,
+    and what `signer` raises.
     """
     index = source.index()
     parts = read_parts(index, source.blob, source.location, kind_of(index, source.location))
-    named = named_unverified(parts, source.location)
-    key = parse_public_key(signer.public_key)
-    digest = parts.manifest.digest
-    payload = make_payload(named.name, digest)
-    already = any(_made_by(signature, signer.public_key, parts) for signature in parts.signatures)
-    signatures = parts.signatures
-    if not already:
-        signature = base64.b64encode(signer.sign(payload)).decode()
-        signatures = (*signatures, StoredSignature(payload, signature))
-        _store(source, index, parts, signatures, writer, path)
-    total = len(signatures)
-    did = "was signed before" if already else "signed"
+    manifest = _well_formed(parts, source.location)
+    work = _Signing(parts, signer, parse_public_key(signer.public_key), tuple(certificates))
+    store = SignatureStore(source, index, parts)
+    added = []
+    for form in forms:
+        before = work.made_before(form)
+        if before and (not certificates or any(one.certificates == work.certificates for one in before)):
+            continue
+        if form is SignatureForm.COSIGN_TAG:
+            payload = make_payload(manifest.annotations[TITLE], parts.manifest.digest)
+            store.put_cosign(payload, signer.sign(payload), work.certificates, instead_of=before)
+        else:
+            store.put_sigstore(work.sigstore_bundle(), instead_of=before)
+        added.append(form)
+    if added:
+        store.write(writer, path)
+    return _outcome(parts, manifest, work.key, added, store.total, forms)
+
+
+def _well_formed(parts: BundleParts, location: str) -> ImageManifest:
+    """The manifest; what cannot be read is not signed."""
+    where = Where(file=location, subject=f"manifest {parts.manifest.digest}")
+    manifest = parse_manifest(parts.manifest_bytes, where)
+    if parts.kind is BUNDLE:
+        read_unverified(parts, location)
+    return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    parts: BundleParts
+    signer: Signer
+    key: PublicKey
+    certificates: tuple[bytes, ...]
+
+    def made_before(self, form: SignatureForm) -> list[StoredSignature]:
+        """The valid signatures of this key over this manifest, in one form."""
+        return [one for one in self.parts.signatures if one.form is form and self._made(one)]
+
+    def _made(self, stored: StoredSignature) -> bool:
+        try:
+            made = self.key.check(stored.signed_bytes, stored.signature())
+            return made is not None and stored.digest() == self.parts.manifest.digest
+        except ValueError:
+            return False
+
+    def sigstore_bundle(self) -> bytes:
+        """A new signature in the form of a Sigstore bundle."""
+        statement = make_statement(self.parts.manifest.digest)
+        return make_sigstore_bundle(
+            IN_TOTO,
+            statement,
+            self.signer.sign(pre_authentication(IN_TOTO, statement)),
+            # as cosign writes it: the fingerprint in base64
+            key_hint=base64.b64encode(bytes.fromhex(self.key.fingerprint.hex)).decode(),
+            certificates=self.certificates,
+        )
+
+
+def _outcome(
+    parts: BundleParts,
+    manifest: ImageManifest,
+    key: PublicKey,
+    added: Sequence[SignatureForm],
+    total: int,
+    forms: Sequence[SignatureForm],
+) -> Outcome:
+    name, version = manifest.annotations[TITLE], manifest.annotations.get(VERSION, "")
+    did = "signed" if added else "was signed before"
+    # The form that everybody reads goes without saying.
+    stored = f" ({', '.join(form.value for form in forms)})" if tuple(forms) != (SignatureForm.COSIGN_TAG,) else ""
     return Outcome(
-        text=f"{named} {did} with the {key.kind} key {key.fingerprint}\n  {digest}, {count(total, 'signature')}",
+        text=f"{parts.kind.noun} {name} {version} {did} with the {key.kind} key {key.fingerprint}\n"
+        f"  {parts.manifest.digest}, {count(total, 'signature')}{stored}",
         document={
-            "bundle": named.name,
-            "version": str(named.version),
-            "manifest": str(digest),
+            "bundle": name,
+            "version": version,
+            "manifest": str(parts.manifest.digest),
             "key": str(key.fingerprint),
-            "added": not already,
+            "added": bool(added),
+            "forms": [form.value for form in added],
             "signatures": total,
         },
     )
-
-
-def _made_by(signature: StoredSignature, public_pem: bytes, parts: BundleParts) -> bool:
-    try:
-        made = parse_public_key(public_pem).check(signature.payload, signature.signature())
-        return made is not None and payload_digest(signature.payload) == parts.manifest.digest
-    except ValueError:
-        return False
-
-
-def _store(
-    source: Layout,
-    index: bytes,
-    parts: BundleParts,
-    signatures: tuple[StoredSignature, ...],
-    writer: LayoutWriter,
-    path: str,
-) -> None:
-    """Write the signatures' manifest in place of the one before it, and list it in `index.json`."""
-    tag = signature_tag(parts.manifest.digest)
-    content, others = signature_manifest(signatures)
-    manifest = replace(describe(content, IMAGE_MANIFEST), annotations={REF_NAME: tag})
-    entries = parse_index(index, Where(file=source.location, subject="index.json"))
-    kept = [entry.descriptor for entry in entries if entry.name != tag]
-    # The bundle first, its signatures next, then images: what a render reads stands in front.
-    position = kept.index(parts.manifest) + 1
-    before = find_signatures(index, parts.manifest.digest, source.location)
-    stale = {one.digest for one in before} | {_config_of(source, one) for one in before}
-    blobs = [in_memory(describe(blob, ""), blob) for blob in (content, *others)]
-    writer.extend(
-        path,
-        index_content([*kept[:position], manifest, *kept[position:]]),
-        blobs,
-        drop=stale - {blob.descriptor.digest for blob in blobs},
-    )
-
-
-def _config_of(source: Layout, manifest: Descriptor) -> Digest:
-    return parse_manifest(source.blob(manifest), Where(file=source.location)).config.digest

@@ -52,7 +52,7 @@ LAYOUT_FILE: Final = b'{"imageLayoutVersion":"1.0.0"}'
 INDEX_LIMIT: Final = 4 * 2**20
 MANIFEST_LIMIT: Final = 4 * 2**20
 CONFIG_LIMIT: Final = 32 * 2**20
-_SIGNATURE_LIMIT: Final = 64
+SIGNATURE_LIMIT: Final = 64
 _PAYLOAD_LIMIT: Final = 64 * 1024
 _REFERRER_LIMIT: Final = 64 * 1024
 _REFERRERS_LIMIT: Final = 4_000
@@ -335,8 +335,8 @@ def read_signatures(
 
 
 def _room_for_one_more(found: list[StoredSignature], where: Where) -> None:
-    if len(found) == _SIGNATURE_LIMIT:
-        raise malformed(where, f"there are more than {_SIGNATURE_LIMIT} signatures")
+    if len(found) == SIGNATURE_LIMIT:
+        raise malformed(where, f"there are more than {SIGNATURE_LIMIT} signatures")
 
 
 def _other_subject(signatures: ImageManifest, manifest: Descriptor) -> str | None:
@@ -390,32 +390,6 @@ def bundle_manifest(
         annotations={TITLE: name, VERSION: version, CREATED: created},
         artifact_type=BUNDLE_TYPE,
     ).content()
-
-
-def signature_manifest(signatures: Iterable[StoredSignature]) -> tuple[bytes, tuple[bytes, ...]]:
-    """The manifest that carries `signatures` as cosign stores them, and the other blobs that it needs.
-
-    Its config is an empty image config, as cosign writes it, so that registries and copying tools take it for an
-    image.
-    """
-    found = tuple(signatures)
-    config = canonical_json(
-        {
-            "architecture": "",
-            "config": {},
-            "created": "0001-01-01T00:00:00Z",
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(signature.payload)) for signature in found]},
-        }
-    )
-    layers = tuple(
-        replace(
-            describe(signature.payload, SIGNATURE_LAYER), annotations={SIGNATURE_ANNOTATION: signature.signature_base64}
-        )
-        for signature in found
-    )
-    manifest = ImageManifest(config=describe(config, IMAGE_CONFIG), layers=layers).content()
-    return manifest, (config, *(signature.payload for signature in found))
 
 
 _COPY_AGAIN: Final = "copy it again from where it was published"

@@ -30,6 +30,16 @@ def certificates_of(pem: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def pem_of(certificates: Sequence[bytes]) -> str:
+    """Certificates as PEM text, in their order."""
+    lines = []
+    for certificate in certificates:
+        body = base64.b64encode(certificate).decode()
+        wrapped = (body[start : start + 64] for start in range(0, len(body), 64))
+        lines += ["-----BEGIN CERTIFICATE-----", *wrapped, "-----END CERTIFICATE-----", ""]
+    return "\n".join(lines)
+
+
 def bounded_chain(certificates: Sequence[bytes]) -> None:
     """Refuse a chain that no honest signer needs. Raises ValueError."""
     if len(certificates) > CHAIN_LIMIT:
