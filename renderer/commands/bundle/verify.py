@@ -38,13 +38,13 @@ def verify(source: Layout, policy: TrustPolicy, *, now: datetime) -> Outcome:
     parts = read_parts(index, source.blob, source.location)
     verified = verify_parts(parts, policy, now=now, source=source.location)
     check = _check_blobs(index, verified, source)
-    faults = [*_check_index(index, verified, source), *check.findings]
+    faults = [*check_index(index, verified, source), *check.findings]
     if faults:
         raise BundleRefusedError(*faults)
     return _outcome(verified, check, _unused(source, check))
 
 
-def _check_index(index: bytes, verified: VerifiedBundle, source: Layout) -> list[Finding]:
+def check_index(index: bytes, verified: VerifiedBundle, source: Layout) -> list[Finding]:
     """`index.json` is not signed, and copying tools believe it: its images must be those of the signed config."""
     where = Where(file=source.location, subject="index.json")
     expected = {entry_name(entry): entry for entry in listed(verified.bundle)}
