@@ -13,6 +13,7 @@ from renderer.errors import Severity
 from renderer.formats.profile.site import LoadedSite, read_profile
 from renderer.model.bundles.extension import ClusterRole
 from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
+from renderer.model.generated.recipient import AgeRecipient
 from renderer.model.reference import Platform
 from renderer.model.site import (
     CheckRules,
@@ -157,7 +158,7 @@ generated:
     assert site.checks.ignore == (IgnoreRule(rule=rule, object=objects, reason="CNI", until=date(2027, 1, 1)),)
     assert site.generated == GeneratedPolicy(
         default=Mode.CERT_MANAGER,
-        recipients=("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",),
+        recipients=(AgeRecipient.parse("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"),),
         expiring=14,
         image="quay.io/tools/kubectl:v1.31.4",
         rules=(

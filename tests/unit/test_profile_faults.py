@@ -243,6 +243,49 @@ def test_a_ca_file_is_a_certificate_and_nothing_secret(tmp_path: Path) -> None:
     assert finding.hint == "openssl x509 -in ca.crt -out ca.crt"
 
 
+RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+def test_a_private_key_among_the_recipients_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    private = "AGE-SECRET-KEY-" + "1" * 59  # not a key
+    finding = fault(tmp_path, f"generated: {{recipients: [{RECIPIENT}, {private}]}}")
+    assert told(finding)[0].startswith("error[secret-in-profile]: this is a private key")
+    assert (finding.where.path, finding.hint) == ("spec.generated.recipients[1]", "age-keygen -y KEYFILE")
+    assert private not in str(finding)
+
+
+def test_a_recipient_is_spelled_right(tmp_path: Path) -> None:
+    finding = fault(tmp_path, f"generated: {{recipients: [{RECIPIENT[:-1]}q]}}")
+    assert (finding.code, finding.where.path) == ("invalid-field", "spec.generated.recipients[0]")
+    assert finding.hint == "age-keygen -o KEYFILE"
+
+
+def test_a_rule_for_generated_values_selects_something(tmp_path: Path) -> None:
+    finding = fault(tmp_path, "generated: {rules: [{mode: external, reason: because}]}")
+    assert (finding.code, finding.where.path) == ("missing-field", "spec.generated.rules[0]")
+    assert finding.message == "`spec.generated.rules[0]` lacks one of `extension`, `group`, `object` or `field`"
+
+
+def test_a_value_is_given_to_a_field_of_an_object(tmp_path: Path) -> None:
+    finding = fault(tmp_path, "generated: {rules: [{extension: a, field: b, value: c, reason: because}]}")
+    assert (finding.code, finding.where.path) == ("missing-field", "spec.generated.rules[0]")
+    assert (finding.message, finding.expected) == ("a value is given to one field of one kind of object", "`object`")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("generated: {expiring: 30 days}", "spec.generated.expiring", "a number of days such as `30d`"),
+        ("generated: {default: seal}", "spec.generated.default", None),
+        ("generated: {inCluster: {image: 'A B'}}", "spec.generated.inCluster.image", None),
+    ],
+)
+def test_what_a_policy_for_generated_values_can_say(tmp_path: Path, text: str, path: str, expected: str | None) -> None:
+    finding = fault(tmp_path, text)
+    assert (finding.code in {"invalid-value", "invalid-field"}, finding.where.path) == (True, path)
+    assert expected in {None, finding.expected}
+
+
 def test_a_settled_value_is_public(tmp_path: Path) -> None:
     text = "generated: {rules: [{object: a, field: b, reason: c, valueFrom: key.pem}]}"
     finding = fault(tmp_path, text, **{"key.pem": "-----BEGIN EC PRIVATE KEY-----\n"})  # not a key

@@ -9,6 +9,7 @@ from renderer.formats.documents.document import Path
 from renderer.formats.profile.fields import Reading
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.generated.policy import EXPIRING_DAYS, GeneratedPolicy, GeneratedRule, Mode
+from renderer.model.generated.recipient import AgeRecipient
 from renderer.model.reference import Digest, ImageReference
 
 __all__ = ["read_generated"]
@@ -17,8 +18,6 @@ _VALUE_LIMIT: Final = 256 * 1024
 _ANSWERS: Final = ("mode", "value", "valueFrom")
 _SELECTORS: Final = ("extension", "group", "object", "field")
 _DAYS: Final = re.compile(r"([1-9][0-9]{0,4})d\Z")
-# The human-readable part and the characters of a native age recipient (age-encryption.org/v1, X25519 recipient type).
-_RECIPIENT: Final = re.compile(r"age1[02-9ac-hj-np-z]{58}\Z")
 
 
 def read_generated(reading: Reading, fields: Fields) -> GeneratedPolicy:
@@ -40,28 +39,28 @@ def _days(text: str) -> int:
     return int(found[1])
 
 
-def _recipients(reading: Reading, fields: Fields) -> tuple[str, ...]:
-    texts = reading.texts(fields, "recipients")
-    for index, text in enumerate(texts):
+def _recipients(reading: Reading, fields: Fields) -> tuple[AgeRecipient, ...]:
+    found = []
+    for index, text in enumerate(reading.texts(fields, "recipients")):
         at: Path = (*fields.at("recipients"), index)
         with reading.guard(at):
-            _check_recipient(text, at)
-    return texts
+            found.append(_recipient(text, at))
+    return tuple(found)
 
 
-def _check_recipient(text: str, at: Path) -> None:
-    if text.startswith("AGE-SECRET-KEY-"):
+def _recipient(text: str, at: Path) -> AgeRecipient:
+    """A public key; the finding about any other text does not repeat it, because it may be the private one."""
+    private = text.upper().startswith("AGE-SECRET-KEY-")
+    try:
+        return AgeRecipient.parse(text)
+    except ValueError as error:
         raise FieldError(
             at,
-            "this is a private key; it does not belong into a repository",
-            code="secret-in-profile",
-            expected="the public key of it: `age1…`",
-            hint="age-keygen -y KEYFILE",
-        )
-    if _RECIPIENT.match(text) is None:
-        raise FieldError(
-            at, "this is no public key of age", expected="`age1` and 58 characters", hint="age-keygen -o site.agekey"
-        )
+            str(error),
+            code="secret-in-profile" if private else "invalid-field",
+            expected="the public key of age: `age1` and 58 more characters",
+            hint="age-keygen -y KEYFILE" if private else "age-keygen -o KEYFILE",
+        ) from error
 
 
 def _rules(reading: Reading, fields: Fields) -> tuple[GeneratedRule, ...]:

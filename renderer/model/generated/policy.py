@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from renderer.model.fields import Json
+from renderer.model.generated.recipient import AgeRecipient
 from renderer.model.generated.values import GeneratedValue
 
 
@@ -70,11 +71,11 @@ EXPIRING_DAYS: Final = 30
 class GeneratedPolicy:
     """`spec.generated`: the mode where no rule says another, what modes need, and the rules in their order.
 
-    `recipients` are age public keys; `expiring` is in days; `image` is what in-cluster Jobs run.
+    `recipients` can open what is sealed; `expiring` is in days; `image` is what in-cluster Jobs run.
     """
 
     default: Mode = Mode.SEALED
-    recipients: tuple[str, ...] = ()
+    recipients: tuple[AgeRecipient, ...] = ()
     expiring: int = EXPIRING_DAYS
     image: str | None = None
     rules: tuple[GeneratedRule, ...] = ()
