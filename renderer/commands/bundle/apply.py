@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import BinaryIO, Final, Protocol
 
 from renderer.commands.bundle.verify import verify as verify_everything
 from renderer.errors import BundleRefusedError, Finding, Where
@@ -16,104 +16,161 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from renderer.ports import Blob, BundleSource, Layout, LayoutWriter, Registry
+from renderer.ports import BundleSource, IncomingLayout, Layout, Progress, Registry
 from renderer.stages.verify import verify, verify_delta
+from renderer.transfer.crew import Crew
 
-_SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
-    """Where the blobs lie that a delta does not carry. `missing` names those that are not there."""
-
-    location: str
-    missing: Callable[[Delta], list[Digest]]
-    open: Callable[[DeltaBlob], Blob]
+_SHOWN: Final = 5
 
 
-def bundle_base(source: Layout) -> Callable[[Delta], Base]:
+class Base(Protocol):
+    """Where the blobs lie that a delta does not carry."""
+
+    @property
+    def location(self) -> str:
+        """The base as the user named it."""
+        ...
+
+    def check(self, delta: Delta) -> None:
+        """Raise BundleRefusedError (`delta-wrong-base`) when the delta was made from something else."""
+        ...
+
+    def has(self, blob: DeltaBlob) -> bool:
+        """Whether the base has a blob that it should have."""
+        ...
+
+    def fetch(self, blob: DeltaBlob, begun: BinaryIO | None) -> BinaryIO:
+        """What is still to come of a blob, checked; see `IncomingLayout.receive`."""
+        ...
+
+
+class BundleBase:
     """The base of a delta between two bundles: a layout with exactly that older bundle in it."""
 
-    def of(delta: Delta) -> Base:
+    def __init__(self, source: Layout) -> None:
+        self._source = source
+        self._present = frozenset(source.digests())
+
+    @property
+    def location(self) -> str:
+        """The layout as the user named it."""
+        return self._source.location
+
+    def check(self, delta: Delta) -> None:
+        """The bundle must be the one that the delta names, by the digest of its manifest."""
         if delta.base.kind is not BaseKind.BUNDLE:
-            raise BundleRefusedError(_wrong(delta, source.location, "a bundle", "--registry PROFILE"))
-        digest = read_parts(source.index(), source.blob, source.location).manifest.digest
-        if digest != delta.base.digest:
-            raise BundleRefusedError(_wrong(delta, source.location, str(digest), "sitewright bundle list"))
-        present = frozenset(source.digests())
-        return Base(
-            location=source.location,
-            missing=lambda delta: [one.digest for one in delta.needed if one.digest not in present],
-            open=lambda one: _blob(source, _plain(one)),
-        )
+            raise BundleRefusedError(_wrong(delta, self.location, "a bundle", "name the site with --profile PROFILE"))
+        found = read_parts(self._source.index(), self._source.blob, self.location).manifest.digest
+        if found != delta.base.digest:
+            raise BundleRefusedError(_wrong(delta, self.location, str(found), "sitewright bundle list"))
 
-    return of
+    def has(self, blob: DeltaBlob) -> bool:
+        """Whether the layout lists the blob."""
+        return blob.digest in self._present
+
+    def fetch(self, blob: DeltaBlob, begun: BinaryIO | None) -> BinaryIO:
+        """The blob from its start."""
+        return _anew(self._source, blob, begun)
 
 
-def registry_base(registry: Registry, site: str) -> Callable[[Delta], Base]:
+class RegistryBase:
     """The base of a delta from a receipt: the registry of the site that the receipt speaks of."""
 
-    def of(delta: Delta) -> Base:
+    def __init__(self, registry: Registry, site: str) -> None:
+        self._registry = registry
+        self._site = site
+
+    @property
+    def location(self) -> str:
+        """The registry's address."""
+        return self._registry.location
+
+    def check(self, delta: Delta) -> None:
+        """The delta must be from a receipt of this site."""
         if delta.base.kind is not BaseKind.RECEIPT:
-            raise BundleRefusedError(_wrong(delta, registry.location, "a registry", "--base BUNDLE"))
-        if delta.base.name != site:
-            raise BundleRefusedError(_wrong(delta, registry.location, f"site {site}", "take the delta of this site"))
+            raise BundleRefusedError(_wrong(delta, self.location, "a registry", "name the older bundle with --base"))
+        if delta.base.name != self._site:
+            hint = "take the delta that was made for this site"
+            raise BundleRefusedError(_wrong(delta, self.location, f"site {self._site}", hint))
 
-        def missing(delta: Delta) -> list[Digest]:
-            return [
-                one.digest for one in delta.needed if registry.has_blob(one.repository or "", one.digest) != one.size
-            ]
+    def has(self, blob: DeltaBlob) -> bool:
+        """Whether the registry has the blob, with its size, where the receipt saw it."""
+        return self._registry.has_blob(blob.repository or "", blob.digest) == blob.size
 
-        def open_blob(one: DeltaBlob) -> Blob:
-            return Blob(descriptor=_plain(one), open=lambda: registry.read_blob(one.repository or "", _plain(one)))
-
-        return Base(location=registry.location, missing=missing, open=open_blob)
-
-    return of
+    def fetch(self, blob: DeltaBlob, begun: BinaryIO | None) -> BinaryIO:
+        """The rest of the blob."""
+        return self._registry.read_blob(blob.repository or "", _plain(blob), begun=begun)
 
 
 def apply(
     source: Layout,
-    base_of: Callable[[Delta], Base],
+    base: Base,
     policy: TrustPolicy,
-    writer: LayoutWriter,
-    output: str,
+    incoming: IncomingLayout,
     reopen: Callable[[], Layout],
+    progress: Progress,
     *,
     now: datetime,
+    jobs: int = 4,
 ) -> Outcome:
-    """Write to `output` the whole bundle that the delta in `source` leads to, and verify it there once more.
+    """Let the whole bundle arrive that the delta in `source` leads to, and verify it where it lies (`reopen`).
 
     The delta's signatures come first, then the base, then the new bundle's own signatures; only then is something
-    written, and every blob is hashed on its way. Raises BundleRefusedError (`delta-wrong-base`,
-    `delta-base-incomplete`, and what `bundle verify` raises), InputError.
+    written, and every blob is hashed on its way. An interrupted run is continued by the next one. Raises
+    BundleRefusedError (`delta-wrong-base`, `delta-base-incomplete`, and what `bundle verify` raises), InputError.
     """
     parts = read_parts(source.index(), source.blob, source.location, DELTA)
     delta, _ = verify_delta(parts, policy, now=now, source=source.location)
-    base = base_of(delta)
-    missing = base.missing(delta)
-    if missing:
-        raise BundleRefusedError(_incomplete(delta, base, missing))
+    base.check(delta)
     index = source.blob(delta.index)
+    with Crew.of(jobs) as crew:
+        there = crew.map(base.has, delta.needed)
+        missing = [blob.digest for blob, found in zip(delta.needed, there, strict=True) if not found]
+        if missing:
+            raise BundleRefusedError(_incomplete(delta, base, missing))
+        _judge(delta, index, source, base, policy, now)
+        progress.begin(len(delta.blobs), sum(blob.size for blob in delta.blobs))
+        try:
+            crew.map(lambda blob: _receive(blob, source, base, incoming, progress), delta.blobs)
+        finally:
+            progress.end()
+    incoming.finish(index, [_plain(blob) for blob in delta.blobs])
+    opened = reopen()
+    return _outcome(delta, base, verify_everything(opened, policy, now=now), opened.location)
 
-    held = {one.digest: one for one in delta.needed}
+
+def _judge(delta: Delta, index: bytes, source: Layout, base: Base, policy: TrustPolicy, now: datetime) -> None:
+    """Verify the signatures of the bundle that comes out, before anything of it is written."""
+    held = {blob.digest: blob for blob in delta.needed}
 
     def read(descriptor: Descriptor) -> bytes:
         if descriptor.digest not in held:
             return source.blob(descriptor)
-        with base.open(held[descriptor.digest]).open() as stream:
+        with base.fetch(held[descriptor.digest], None) as stream:
             return stream.read()
 
     verified = verify(read_parts(index, read, source.location), policy, now=now, source=source.location)
     if verified.manifest.digest != delta.target:
         raise BundleRefusedError(_other_target(delta, verified, source.location))
-    writer.create(output, index, [base.open(one) if one.held else _blob(source, _plain(one)) for one in delta.blobs])
-    proof = verify_everything(reopen(), policy, now=now)
-    return _outcome(delta, base, proof, output)
 
 
-def _blob(source: BundleSource, descriptor: Descriptor) -> Blob:
-    return Blob(descriptor=descriptor, open=lambda: source.open_blob(descriptor))
+def _receive(blob: DeltaBlob, source: Layout, base: Base, incoming: IncomingLayout, progress: Progress) -> None:
+    descriptor, name = _plain(blob), f"{blob.digest}"
+    progress.sending(name, blob.size)
+    if not incoming.holds(descriptor):
+        incoming.receive(
+            descriptor,
+            lambda begun: base.fetch(blob, begun) if blob.held else _anew(source, blob, begun),
+            lambda position: progress.sent(name, position),
+        )
+    progress.done(name)
+
+
+def _anew(source: BundleSource, blob: DeltaBlob, begun: BinaryIO | None) -> BinaryIO:
+    """A blob of a layout, from its start: copying it again takes no longer than comparing what is there."""
+    if begun is not None:
+        begun.truncate(0)
+    return source.open_blob(_plain(blob))
 
 
 def _plain(blob: DeltaBlob) -> Descriptor:

@@ -11,6 +11,7 @@ from renderer.errors import Finding, UsageError, Where
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
+    from renderer.commands.bundle.apply import Base
     from renderer.commands.bundle.bases import Held
     from renderer.ports import Layout
 
@@ -48,34 +49,32 @@ def _held(options: Options, new: Layout) -> Held:
 
 
 def _apply(options: Options) -> Outcome:
-    from renderer.adapters.layout_writer import FileLayoutWriter
-    from renderer.cli import wiring
-    from renderer.commands.bundle.apply import apply, bundle_base
-
-    path, output, base = options.text("delta"), options.text("output"), options.optional("base")
-    if (base is None) == (options.optional("profile") is None):
-        raise UsageError(_usage("a delta needs its base: the older bundle, or the site", "--base bundles/old.tar"))
-    trust = wiring.policy(options.text("trust"))
-    writer, now = FileLayoutWriter(Path.cwd()), wiring.now()
-    delta = _layout(path)
-    if base is not None:
-        return apply(delta, bundle_base(_layout(base)), trust, writer, output, lambda: _layout(output), now=now)
-    return _apply_at_site(options, delta, output)
-
-
-def _apply_at_site(options: Options, delta: Layout, output: str) -> Outcome:
-    from renderer.adapters.layout_writer import FileLayoutWriter
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle.apply import apply, registry_base
+    from renderer.commands.bundle.apply import BundleBase, RegistryBase
     from renderer.commands.site.loading import Loader
 
-    profile = options.text("profile")
+    base, profile = options.optional("base"), options.optional("profile")
+    if base is not None and profile is None:
+        return _put_together(options, BundleBase(_layout(base)))
+    if base is not None or profile is None:
+        raise UsageError(_usage("a delta needs its base: the older bundle, or the site", "--base bundles/old.tar"))
     files = wiring.files_around(profile)
     site = Loader(wiring.workspace(files)).site(files.relative(profile)).site
-    trust, writer, now = wiring.policy(options.text("trust")), FileLayoutWriter(Path.cwd()), wiring.now()
     with registries.open_registry(options, site.registry) as registry:
-        base = registry_base(registry, site.name)
-        return apply(delta, base, trust, writer, output, lambda: _layout(output), now=now)
+        return _put_together(options, RegistryBase(registry, site.name))
+
+
+def _put_together(options: Options, base: Base) -> Outcome:
+    from renderer.adapters.layout_receiver import LayoutReceiver
+    from renderer.adapters.layout_writer import FileLayoutWriter
+    from renderer.cli import registries, wiring
+    from renderer.commands.bundle.apply import apply
+
+    output, jobs = options.text("output"), registries.jobs(options)
+    delta, policy = _layout(options.text("delta")), wiring.policy(options.text("trust"))
+    with LayoutReceiver(Path(output), output, FileLayoutWriter(Path.cwd()), earlier=None) as incoming:
+        told = registries.progress(options)
+        return apply(delta, base, policy, incoming, lambda: _layout(output), told, now=wiring.now(), jobs=jobs)
 
 
 def _usage(message: str, hint: str) -> Finding:
@@ -126,7 +125,7 @@ APPLY: Final = Command(
         Argument(names=("--profile",), help="the site whose registry holds what the delta lacks", metavar="PROFILE"),
         Argument(names=("--output", "-o"), help="a directory, or a file that ends in .tar", required=True),
         Argument(names=("--trust",), help="the trust policy", metavar="FILE", default="trust.yaml"),
-        *(one for one in REGISTRY_ARGUMENTS if one.key != "jobs"),
+        *REGISTRY_ARGUMENTS,
     ),
     examples=(
         "sitewright bundle apply delta.tar --base bundles/kubesphere-4.1.3.tar -o bundles/kubesphere-4.2.0.tar",
