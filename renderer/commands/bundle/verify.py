@@ -21,7 +21,7 @@ from renderer.model.bundles.trust import TrustPolicy, Verdict
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from renderer.ports import Layout
+from renderer.ports import BundleSource, Layout
 from renderer.stages.verify import verify as verify_parts
 
 _CHUNK: Final = 1024 * 1024
@@ -44,7 +44,7 @@ def verify(source: Layout, policy: TrustPolicy, *, now: datetime) -> Outcome:
     return _outcome(verified, check, _unused(source, check))
 
 
-def check_index(index: bytes, verified: VerifiedBundle, source: Layout) -> list[Finding]:
+def check_index(index: bytes, verified: VerifiedBundle, source: BundleSource) -> list[Finding]:
     """`index.json` is not signed, and copying tools believe it: its images must be those of the signed config."""
     where = Where(file=source.location, subject="index.json")
     expected = {entry_name(entry): entry for entry in listed(verified.bundle)}
