@@ -25,6 +25,8 @@ from renderer.model.reference import Digest
 from renderer.ports import Blob, BundleSource, LayoutWriter
 
 _CHUNK: Final = 1024 * 1024
+_SMALL: Final = 4 * 2**20
+"""What is not larger starts over: manifests, and what costs little."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -83,12 +85,12 @@ class LayoutReceiver:
     def receive(
         self, descriptor: Descriptor, fetch: Callable[[BinaryIO | None], BinaryIO], on_progress: Callable[[int], None]
     ) -> None:
-        """Get a blob; when what an earlier run got of it was damaged, all of it."""
+        """Get a blob. A small one, or one of which damaged bytes were here, is fetched from the start."""
         place = self._place(descriptor.digest)
         part = place.with_suffix(".part")
         with self._told():
             place.parent.mkdir(parents=True, exist_ok=True)
-            begun = part.exists() and 0 < part.stat().st_size <= descriptor.size
+            begun = descriptor.size > _SMALL and part.exists() and 0 < part.stat().st_size <= descriptor.size
             try:
                 self._append(part, fetch, on_progress, begun=begun)
             except BundleRefusedError:

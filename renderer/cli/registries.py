@@ -13,17 +13,11 @@ from renderer.errors import Finding, UsageError, Where
 if TYPE_CHECKING:
     from renderer.adapters.journal import FileJournal
     from renderer.adapters.registry.client import RegistryClient
+    from renderer.model.bundles.address import BundleAddress
     from renderer.model.site import SiteRegistry
     from renderer.ports import Progress
 
-REGISTRY_ARGUMENTS: Final = (
-    Argument(
-        names=("--registry",),
-        help="the registry (default: the one of the profile); http:// is taken as meant here",
-        metavar="URL",
-        completes="nothing",
-    ),
-    Argument(names=("--ca",), help="trust this CA (PEM) instead of the one in the profile", metavar="FILE"),
+_CONNECTION: Final = (
     Argument(names=("--client-certificate",), help="a client certificate (PEM); needs --client-key", metavar="FILE"),
     Argument(names=("--client-key",), help="the key of --client-certificate", metavar="FILE"),
     Argument(
@@ -34,27 +28,72 @@ REGISTRY_ARGUMENTS: Final = (
     ),
     Argument(names=("--jobs", "-j"), help="how many blobs travel at once (default: 4)", default="4"),
 )
+REGISTRY_ARGUMENTS: Final = (
+    Argument(
+        names=("--registry",),
+        help="the registry (default: the one of the profile); http:// is taken as meant here",
+        metavar="URL",
+        completes="nothing",
+    ),
+    Argument(names=("--ca",), help="trust this CA (PEM) instead of the one in the profile", metavar="FILE"),
+    *_CONNECTION,
+)
+ADDRESS_ARGUMENTS: Final = (
+    Argument(names=("--ca",), help="trust this CA (PEM) instead of the system's", metavar="FILE"),
+    *_CONNECTION,
+    Argument(names=("--plain-http",), help="speak to the registry without TLS", takes="none"),
+)
+"""For verbs that name a bundle in a registry as `oci://…`."""
 _JOBS: Final = range(1, 65)
 
 
 def open_registry(options: Options, site: SiteRegistry | None) -> RegistryClient:
     """The registry that `--registry` names, else the one of the site."""
-    from renderer.adapters.registry.opening import credential_source, open_registry
-
     given = options.optional("registry")
     url = given or (site.url if site else None)
     if url is None:
         raise UsageError(_usage("a bundle does not say to which registry its images go", "--registry URL"))
+    insecure = url.startswith("http://") if given else site is not None and site.insecure
+    return _opened(url, options, _authority(options.optional("ca"), site), insecure=insecure)
+
+
+def open_address(address: BundleAddress, options: Options) -> RegistryClient:
+    """The registry of an address that stands on the command line."""
+    plain = options.flag("plain-http")
+    url = f"{'http' if plain else 'https'}://{address.host}"
+    return _opened(url, options, _authority(options.optional("ca"), None), insecure=plain)
+
+
+def address(text: str) -> BundleAddress:
+    """An address in a registry as somebody typed it. Raises UsageError."""
+    from renderer.model.bundles.address import BundleAddress
+
+    try:
+        return BundleAddress.parse(text)
+    except ValueError as error:
+        raise UsageError(
+            Finding(
+                code="usage",
+                message=f"`{text}` is no address in a registry: {error}",
+                where=Where(subject="command line"),
+                expected="`oci://host[:port]/repository[:tag]`",
+            )
+        ) from None
+
+
+def _opened(url: str, options: Options, ca: bytes | None, *, insecure: bool) -> RegistryClient:
+    from renderer.adapters.registry.opening import credential_source, open_registry
+
     certificate, key = options.optional("client-certificate"), options.optional("client-key")
     if bool(certificate) != bool(key):
         raise UsageError(_usage("--client-certificate and --client-key belong together", "give both"))
     return open_registry(
         url,
         environ=os.environ,
-        ca=_authority(options.optional("ca"), site),
+        ca=ca,
         client_certificate=(certificate, key) if certificate and key else None,
         credentials=credential_source(url, os.environ, options.optional("authfile")),
-        insecure=url.startswith("http://") if given else site is not None and site.insecure,
+        insecure=insecure,
     )
 
 

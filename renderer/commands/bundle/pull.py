@@ -1,0 +1,243 @@
+"""`sitewright bundle pull oci://… -o DIR|FILE.tar`: signatures first, then what they stand for, then nothing else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO, Final
+
+from renderer.commands.bundle.assembly import is_carried
+from renderer.commands.bundle.verify import check_index, verdict_json
+from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
+from renderer.formats.bundle.artifact import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    index_content,
+    malformed,
+    parse_index,
+    read_parts,
+)
+from renderer.formats.bundle.closure import closure
+from renderer.formats.bundle.packing import PackingList, packing_tag, read_packing_list
+from renderer.formats.documents.wording import count, headline, identity, size
+from renderer.model.bundles.address import BundleAddress
+from renderer.model.bundles.bundle import VerifiedBundle
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.bundles.trust import TrustPolicy
+from renderer.model.outcome import Outcome
+from renderer.model.reference import Digest
+from renderer.ports import BundleSource, IncomingLayout, Progress, Registry
+from renderer.stages.verify import verify
+from renderer.transfer.crew import Crew
+
+_UNSIGNED_LIMIT: Final = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a bundle is pulled from. `source` reads the bundle at `address` and its signatures as they are now."""
+
+    address: BundleAddress
+    registry: Registry
+    source: BundleSource
+
+
+def pull(
+    origin: Origin, policy: TrustPolicy, incoming: IncomingLayout, progress: Progress, *, jobs: int, now: datetime
+) -> Outcome:
+    """Fetch the bundle of `origin` if `policy` accepts it; what is here already is not fetched.
+
+    Nothing but the manifest and its signatures is asked for before they have been judged. What comes out is the layout
+    that was pushed, byte for byte, with the signatures that the registry has now. An interrupted run is continued by
+    the next one. Raises BundleRefusedError, RemoteError, InputError (`bundle-not-packed`).
+    """
+    source, location = origin.source, origin.source.location
+    beside = source.index()
+    verified = verify(read_parts(beside, source.blob, location), policy, now=now, source=location)
+    packed = _packing_list(origin, verified)
+    index = _current(_index_of(origin, packed), beside, verified, location)
+    with Crew.of(jobs) as crew:
+        run = _Pull(origin, incoming, progress, crew)
+        faults = check_index(index, verified, source)
+        if faults:
+            raise BundleRefusedError(*faults)
+        wanted = run.explored(index, verified, frozenset(blob.digest for blob in packed.blobs))
+        run.fetch(wanted.values())
+    incoming.finish(index, _ordered(wanted, packed))
+    return _outcome(verified, origin, wanted, run.fetched.values())
+
+
+def _packing_list(origin: Origin, verified: VerifiedBundle) -> PackingList:
+    repository, tag = origin.address.repository, packing_tag(verified.manifest.digest)
+    found = origin.registry.manifest(repository, tag)
+    where = Where(file=origin.source.location, subject=f"packing list {tag}")
+    if found is None:
+        raise InputError(
+            Finding(
+                code="bundle-not-packed",
+                message=f"the registry has the bundle {verified.id}, but not the list of all that belongs to it",
+                where=where,
+                expected=f"the tag `{tag}`, as `bundle push` makes it",
+                hint=f"sitewright bundle push BUNDLE {origin.address}",
+            )
+        )
+    return read_packing_list(found.content, where)
+
+
+def _index_of(origin: Origin, packed: PackingList) -> bytes:
+    with origin.registry.read_blob(origin.address.repository, packed.index) as stream:
+        return stream.read()
+
+
+def _current(index: bytes, beside: bytes, verified: VerifiedBundle, location: str) -> bytes:
+    """The packed `index.json`, with the signatures of `beside`, as the registry has them now, instead of its own."""
+    where = Where(file=location, subject="index.json")
+    packed, now = parse_index(index, where), parse_index(beside, where)
+    known = {entry.descriptor.digest for entry in packed}
+    new = [entry for entry in now if entry.descriptor.digest not in known]
+    if not new:
+        return index
+    replaced = {entry.name for entry in new if entry.name}
+    kept = [entry.descriptor for entry in packed if entry.name not in replaced]
+    position = [one.digest for one in kept].index(verified.manifest.digest) + 1
+    return index_content([*kept[:position], *(entry.descriptor for entry in new), *kept[position:]])
+
+
+def _ordered(wanted: Mapping[Digest, Descriptor], packed: PackingList) -> list[Descriptor]:
+    """The blobs in the order in which they were packed; what came later stands in front, as `bundle sign` does it."""
+    before = {blob.digest: None for blob in packed.blobs if blob.digest in wanted}
+    return [*(one for digest, one in wanted.items() if digest not in before), *(wanted[digest] for digest in before)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pull:
+    """One pull under way. `fetched` are the blobs that were fetched so far."""
+
+    origin: Origin
+    incoming: IncomingLayout
+    progress: Progress
+    crew: Crew
+    fetched: dict[Digest, Descriptor] = field(default_factory=dict)
+
+    def explored(self, index: bytes, verified: VerifiedBundle, packed: frozenset[Digest]) -> dict[Digest, Descriptor]:
+        """Everything that `index.json` leads to and that was packed; manifests are fetched on the way.
+
+        Raises BundleRefusedError when something lacks that the signed bundle carries, or when too much is there that
+        nobody signed.
+        """
+        location = self.origin.source.location
+        signed = _signed(verified)
+        missing = [one for one in signed if one.digest not in packed]
+        if missing:
+            raise BundleRefusedError(*(_missing(one, location) for one in missing))
+        self._raise(self.crew.map(self._arrived, signed))
+        listed = [entry.descriptor for entry in parse_index(index, Where(file=location, subject="index.json"))]
+        vouched = closure([verified.manifest, *signed], self._manifest, packed.__contains__, location)
+        wanted = closure([*listed, *signed], self._manifest, packed.__contains__, location)
+        unsigned = sum(one.size for digest, one in wanted.items() if digest not in vouched)
+        if unsigned > _UNSIGNED_LIMIT:
+            message = f"what lies beside the signed bundle has {unsigned} bytes; {_UNSIGNED_LIMIT} are allowed"
+            raise malformed(Where(file=location, subject="index.json"), message)
+        return wanted
+
+    def fetch(self, wanted: Iterable[Descriptor]) -> None:
+        """Get what is not here. Everything is tried; raises with each cause once."""
+        wanted = list(wanted)
+        here = self.crew.map(self.incoming.holds, wanted)
+        missing = [blob for blob, is_here in zip(wanted, here, strict=True) if not is_here]
+        self.progress.begin(len(missing), sum(blob.size for blob in missing))
+        try:
+            self._raise(self.crew.map(self._arrived, missing))
+        finally:
+            self.progress.end()
+
+    def _manifest(self, descriptor: Descriptor) -> bytes:
+        if not self.incoming.holds(descriptor):
+            self._raise([self._arrived(descriptor)])
+        return self.incoming.blob(descriptor)
+
+    def _arrived(self, descriptor: Descriptor) -> RendererError | None:
+        """Get one blob, unless it is here; why not, if it did not arrive."""
+        what = str(descriptor.digest)
+        try:
+            if self.incoming.holds(descriptor):
+                return None
+            self.progress.sending(what, descriptor.size)
+            try:
+                self.crew.attempt(lambda: self.incoming.receive(descriptor, self._opener(descriptor), self._told(what)))
+            finally:
+                self.progress.done(what)
+        except RendererError as error:
+            return error
+        self.fetched[descriptor.digest] = descriptor
+        return None
+
+    def _told(self, what: str) -> Callable[[int], None]:
+        def told(position: int) -> None:
+            self.crew.step()
+            self.progress.sent(what, position)
+
+        return told
+
+    def _opener(self, descriptor: Descriptor) -> Callable[[BinaryIO | None], BinaryIO]:
+        if descriptor.media_type in INDEX_TYPES | MANIFEST_TYPES:
+            return lambda _: io.BytesIO(self.origin.source.blob(descriptor))
+        repository = self.origin.address.repository
+        return lambda begun: self.origin.registry.read_blob(repository, descriptor, begun=begun)
+
+    @staticmethod
+    def _raise(results: Sequence[RendererError | None]) -> None:
+        """Raise what went wrong, each finding once; a refusal weighs more than a failure."""
+        errors = [error for error in results if error is not None]
+        if errors:
+            worst = next((error for error in errors if isinstance(error, BundleRefusedError)), errors[0])
+            raise type(worst)(*dict.fromkeys(finding for error in errors for finding in error.findings))
+
+
+def _signed(verified: VerifiedBundle) -> list[Descriptor]:
+    """The manifests and indexes of images that the signed bundle says it carries, each once."""
+    found: dict[Digest, Descriptor] = {}
+    for image in verified.bundle.images:
+        if is_carried(image):
+            parts = (image.content, *image.platforms.values(), *(one.content for one in image.referrers))
+            for part in parts:
+                plain = Descriptor(media_type=part.media_type, digest=part.digest, size=part.size)
+                found.setdefault(part.digest, plain)
+    return list(found.values())
+
+
+def _missing(descriptor: Descriptor, location: str) -> Finding:
+    return Finding(
+        code="blob-missing",
+        message=f"the registry does not hold `{descriptor.digest}`, which the signed bundle carries",
+        where=Where(file=location, subject=f"manifest {descriptor.digest}"),
+        hint="push the bundle again from where it was published",
+    )
+
+
+def _outcome(
+    verified: VerifiedBundle, origin: Origin, wanted: Mapping[Digest, Descriptor], fetched: Collection[Descriptor]
+) -> Outcome:
+    bundle, verdict = verified.bundle, verified.verdict
+    volume, total = sum(one.size for one in fetched), sum(one.size for one in wanted.values())
+    lines = [
+        f"{headline(bundle)}: verified",
+        f"  {verified.manifest.digest}",
+        f"  {' and '.join(verdict.signers)} signed; trust policy {verdict.policy} asks for {verdict.threshold}",
+        f"  {count(len(fetched), 'blob')} fetched ({size(volume)}), {len(wanted) - len(fetched)} here already",
+    ]
+    return Outcome(
+        text="\n".join(lines),
+        document={
+            **identity(bundle, verified.manifest.digest),
+            "address": str(origin.address),
+            "verified": True,
+            "verdict": verdict_json(verdict),
+            "blobs": len(wanted),
+            "bytes": total,
+            "fetched": len(fetched),
+            "fetchedBytes": volume,
+        },
+    )

@@ -1,0 +1,140 @@
+"""What a repository says of a bundle before and after a push: its tags, its signatures, what refers to it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from renderer.commands.bundle.cargo import Cargo, Stowed
+from renderer.errors import BundleRefusedError, Finding, InputError, Where
+from renderer.formats.bundle.artifact import (
+    IMAGE_CONFIG,
+    IMAGE_INDEX,
+    INDEX_TYPES,
+    index_content,
+    parse_index,
+    parse_manifest,
+)
+from renderer.formats.bundle.packing import packing_tag, read_packing_list
+from renderer.model.bundles.address import BundleAddress, versions
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.reference import Digest
+from renderer.ports import FoundManifest, Layout, Registry
+
+
+def is_there(cargo: Cargo, place: BundleAddress, registry: Registry) -> bool:
+    """Whether all of a bundle is at `place`: its tag, its packing list, and what lies beside it under tags.
+
+    A registry takes a packing list only when it has all blobs that the list names, and keeps them as long as it keeps
+    the list.
+    """
+    wanted = {place.tag: cargo.manifest.digest, cargo.packing_tag: cargo.packing_digest}
+    wanted |= {stowed.tag: digest for digest, stowed in cargo.manifests.items() if stowed.tag}
+    for tag, digest in wanted.items():
+        found = registry.manifest(place.repository, tag or "")
+        if found is None or found.digest != digest:
+            return False
+    return True
+
+
+def known_blobs(cargo: Cargo, place: BundleAddress, registry: Registry) -> frozenset[Digest]:
+    """What need not be asked for: the blobs of an earlier push of this bundle, else of the newest version there."""
+    packed = registry.manifest(place.repository, cargo.packing_tag)
+    if packed is None:
+        before = versions(registry.tags(place.repository))
+        found = registry.manifest(place.repository, before[0][1]) if before else None
+        packed = registry.manifest(place.repository, packing_tag(found.digest)) if found else None
+    if packed is None:
+        return frozenset()
+    try:
+        listed = read_packing_list(packed.content, Where(subject=f"{place.host}/{place.repository}@{packed.digest}"))
+    except BundleRefusedError:
+        return frozenset()
+    return frozenset(blob.digest for blob in listed.blobs)
+
+
+def check_tags(cargo: Cargo, place: BundleAddress, registry: Registry, source: Layout, *, retag: bool) -> None:
+    """Refuse to take something away: a tag from another bundle, or signatures that were added in the registry.
+
+    Raises InputError (`tag-differs`, `signatures-differ`), with every fault.
+    """
+    faults = []
+    found = registry.manifest(place.repository, place.tag or "")
+    if found is not None and found.digest != cargo.manifest.digest and not retag:
+        faults.append(_other_bundle(cargo, place, found))
+    for digest, stowed in cargo.manifests.items():
+        standing = registry.manifest(place.repository, stowed.tag) if stowed.tag else None
+        if standing is None or standing.digest == digest:
+            continue
+        if not _adds_nothing(standing, stowed.descriptor, source, place):
+            faults.append(_would_be_lost(stowed, standing, place))
+    if faults:
+        raise InputError(*faults)
+
+
+def _other_bundle(cargo: Cargo, place: BundleAddress, found: FoundManifest) -> Finding:
+    return Finding(
+        code="tag-differs",
+        message=f"`{place}` is another bundle",
+        where=Where(subject=str(place)),
+        expected=str(cargo.manifest.digest),
+        got=str(found.digest),
+        hint="publish changes under a new version; or move the tag with --retag: locks name digests",
+    )
+
+
+def _adds_nothing(standing: FoundManifest, ours: Descriptor, source: Layout, place: BundleAddress) -> bool:
+    """Whether all that lies under a tag now is part of what we bring; cosign puts one signature in each layer."""
+    where = Where(subject=f"{place.host}/{place.repository}@{standing.digest}")
+    try:
+        here, there = parse_manifest(source.blob(ours), where).layers, parse_manifest(standing.content, where).layers
+    except BundleRefusedError:
+        return False
+    return all(layer in here for layer in there)
+
+
+def _would_be_lost(stowed: Stowed, standing: FoundManifest, place: BundleAddress) -> Finding:
+    return Finding(
+        code="signatures-differ",
+        message=f"`{stowed.tag}` in the registry holds signatures that this layout lacks; they would be lost",
+        where=Where(subject=f"{place.host}/{place.repository}"),
+        expected=f"{stowed.descriptor.digest}, or a part of it",
+        got=str(standing.digest),
+        hint=f"sitewright bundle pull {place} -o DIR, sign that, and push it",
+    )
+
+
+def push_referrers(manifests: Iterable[Stowed], place: BundleAddress, registry: Registry, source: Layout) -> None:
+    """See to it that those of `manifests` that refer to others can be found. Raises RemoteError.
+
+    A registry with a referrers API lists it by itself; elsewhere it is added to the tag schema's index
+    (distribution-spec 1.1, "Referrers Tag Schema").
+    """
+    about: defaultdict[Digest, list[Stowed]] = defaultdict(list)
+    for stowed in manifests:
+        if stowed.subject is not None:
+            about[stowed.subject].append(stowed)
+    for subject, referring in sorted(about.items()):
+        known = {one.digest for one in registry.referrers(place.repository, subject)}
+        missing = [_as_referrer(one, source) for one in referring if one.descriptor.digest not in known]
+        if missing:
+            tag = f"{subject.algorithm}-{subject.hex}"
+            listed = _listed(registry.manifest(place.repository, tag), place, without={one.digest for one in missing})
+            registry.push_manifest(place.repository, tag, index_content([*listed, *missing]), IMAGE_INDEX)
+
+
+def _as_referrer(stowed: Stowed, source: Layout) -> Descriptor:
+    """The descriptor that a list of referrers holds: with the artifact's type and the manifest's annotations."""
+    parsed = parse_manifest(source.blob(stowed.descriptor), Where(file=source.location))
+    config = parsed.config.media_type
+    kind = parsed.artifact_type or (None if config == IMAGE_CONFIG else config)
+    return replace(stowed.descriptor, annotations=parsed.annotations, artifact_type=kind)
+
+
+def _listed(found: FoundManifest | None, place: BundleAddress, without: Collection[Digest]) -> list[Descriptor]:
+    """What the tag schema's index lists now. Raises BundleRefusedError when it cannot be read."""
+    if found is None or found.media_type not in INDEX_TYPES:
+        return []
+    entries = parse_index(found.content, Where(subject=f"{place.host}/{place.repository}@{found.digest}"))
+    return [entry.descriptor for entry in entries if entry.descriptor.digest not in without]
