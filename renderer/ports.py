@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
-from renderer.model.bundles.chart import ChartOutput, ChartRequest
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
-from renderer.model.trees.tree import FileTree
+
+if TYPE_CHECKING:  # types of arguments only: who pushes images need not load what charts and trees are
+    from renderer.model.bundles.chart import ChartOutput, ChartRequest
+    from renderer.model.trees.tree import FileTree
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -13,9 +13,7 @@ from renderer.model.bundles.bundle import Catalog, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.fields import Json
-from renderer.model.lock import Lock
 from renderer.model.reference import Digest
-from renderer.model.site import BundleRequest, Site
 from renderer.ports import BundleSource, ChartEngine, Executor, Files
 from renderer.stages.memo import Memo
 from renderer.stages.verify import load_bundle
@@ -23,6 +21,8 @@ from renderer.stages.verify import load_bundle
 if TYPE_CHECKING:
     from renderer.formats.profile.site import LoadedSite
     from renderer.inflation import Tools
+    from renderer.model.lock import Lock
+    from renderer.model.site import BundleRequest, Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
