@@ -52,11 +52,14 @@ class _BoundedTarInfo(tarfile.TarInfo):
         return found
 
 
-def members(stream: BinaryIO, *, limit: int, repeats: bool = False) -> Iterator[tuple[str, tarfile.TarInfo]]:
+def members(
+    stream: BinaryIO, *, limit: int, repeats: bool = False, links: dict[str, str] | None = None
+) -> Iterator[tuple[str, tarfile.TarInfo]]:
     """The path and header of every regular file in an uncompressed tar, in order, without reading contents.
 
     A leading `./` is dropped. Raises ArchiveError at the first member that a careful reader must not follow; a path
-    that comes again is one, unless `repeats` says that it may.
+    that comes again is one, unless `repeats` says that it may. With `links` links are noted there, path and target
+    below the root, instead of being refused.
     """
     seen: set[str] = set()
     position = -1
@@ -68,6 +71,10 @@ def members(stream: BinaryIO, *, limit: int, repeats: bool = False) -> Iterator[
                 if member.offset_data <= position or member.size < 0 or member.issparse():
                     raise ArchiveError(f"the member `{member.name}` does not lie behind the one before it")
                 position = member.offset_data
+                if links is not None and (member.issym() or member.islnk()):
+                    link, target = _link(member)
+                    links[link] = target
+                    continue
                 path = _path(member)
                 if path is None:
                     continue
@@ -87,6 +94,21 @@ def _check_end(stream: BinaryIO, position: int) -> None:
     stream.seek(position)
     if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
         raise ArchiveError("the archive is damaged: bad header")
+
+
+def _link(member: tarfile.TarInfo) -> tuple[str, str]:
+    """Where a link lies and what it means: symbolic links count from where they lie, hard links from the root."""
+    path = member.name.removeprefix("./")
+    target = path.split("/")[:-1] if member.issym() else []
+    for step in member.linkname.split("/"):
+        if step == ".." and target:
+            target.pop()
+        elif step not in ("", "."):
+            target.append(step)
+    try:
+        return str(RelativePath(path)), str(RelativePath("/".join(target)))
+    except ValueError as error:
+        raise ArchiveError(f"the link `{path}` leads out of the archive: {error}") from error
 
 
 def _path(member: tarfile.TarInfo) -> str | None:

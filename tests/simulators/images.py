@@ -1,74 +1,117 @@
-"""A verified bundle that carries images, and a sync of it: real files and keys, any registry."""
+"""OCI layouts with images as real tools make them: several platforms, diff IDs that hold, and what speaks of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, Final
 
-from renderer.adapters.journal import FileJournal
-from renderer.cli.progress import Silent
-from renderer.commands.images.bundle_plan import targets_of_bundle
-from renderer.commands.images.loads import Hold
-from renderer.commands.images.sync import SyncOptions, sync
-from renderer.commands.images.verify import verify, verify_outcome
-from renderer.model.images.transfer import ImageTarget
-from renderer.model.outcome import Outcome
-from renderer.ports import Registry
-from tests.realworld.stand_ins import write_layout
-from tests.simulators.bundles import SOURCE, Workshop
+from tests.realworld.stand_ins import CONFIG, INDEX, LAYER, MANIFEST, blob, layer_of
 
-IMAGES = ("docker.io/library/nginx:1.27", "quay.io/team/api:2.0", "quay.io/team/web:2.0")
+REF: Final = "org.opencontainers.image.ref.name"
+SIMPLE_SIGNING: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
+IN_TOTO: Final = "application/vnd.in-toto+json"
+SPDX: Final = "application/spdx+json"
+EMPTY: Final = "application/vnd.oci.empty.v1+json"
+Found = dict[str, Any]
+"""A descriptor."""
 
 
-class ImageSite:
-    """The bundle `demo` in a directory, and commands over its images."""
+class ImageLayout:
+    """An OCI layout that is written piece by piece; `index.json` is right after every step."""
 
-    def __init__(
-        self,
-        root: Path,
-        images: Sequence[str] = IMAGES,
-        upstream: Sequence[str] = ("linux/amd64",),
-        platforms: str = "linux/amd64",
-    ) -> None:
-        self.root = root
-        self.workshop = Workshop(root)
-        self.workshop.sources(())
-        self.workshop.write({"bundle.yaml": SOURCE.replace("[linux/amd64]", f"[{platforms}]")})
-        self.images(images, upstream)
-        self.workshop.key("vendor")
-        self.bundle()
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.entries: list[Found] = []
+        (directory / "blobs/sha256").mkdir(parents=True)
+        (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
 
-    def images(self, images: Sequence[str], upstream: Sequence[str] = ("linux/amd64",)) -> None:
-        """Replace the images that the bundle is built from."""
-        import shutil
+    def blob(self, content: bytes, media_type: str) -> Found:
+        """Write a blob; its descriptor."""
+        return blob(self.directory, media_type, content)
 
-        shutil.rmtree(self.root / "images", ignore_errors=True)
-        write_layout(self.root / "images", images, upstream)
+    def document(self, body: Mapping[str, object], media_type: str) -> Found:
+        """Write a JSON blob; its descriptor."""
+        return self.blob(json.dumps(body, sort_keys=True).encode(), media_type)
 
-    def bundle(self) -> None:
-        """Build the bundle anew and sign it."""
-        self.workshop.build()
-        self.workshop.sign("vendor")
-        self.verified = self.workshop.load(self.workshop.policy("vendor"))
-        self.hold = Hold([self.verified], {self.verified.source: self.workshop.open()})
+    def list(self, descriptor: Found, name: str | None = None) -> Found:
+        """Add an entry to `index.json`."""
+        self.entries.append(descriptor | ({"annotations": {REF: name}} if name else {}))
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": self.entries}
+        (self.directory / "index.json").write_text(json.dumps(index))
+        return descriptor
 
-    @property
-    def targets(self) -> tuple[ImageTarget, ...]:
-        """All images of the bundle in the projects `hub` and `quay`."""
-        return targets_of_bundle(self.verified.bundle, {"docker.io": "hub", "quay.io": "quay"})
+    def manifest(self, platform: str, text: str, layers: Iterable[bytes] = ()) -> Found:
+        """One image for one platform with a layer that holds `text`, and more layers (tar+gzip)."""
+        system, architecture, *variant = platform.split("/")
+        contents = (layer_of(f"{text} {platform}"), *layers)
+        diffs = [f"sha256:{hashlib.sha256(gzip.decompress(one)).hexdigest()}" for one in contents]
+        config = {"architecture": architecture, "os": system, "rootfs": {"type": "layers", "diff_ids": diffs}}
+        body = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.document(config | ({"variant": variant[0]} if variant else {}), CONFIG),
+            "layers": [self.blob(one, LAYER) for one in contents],
+        }
+        return self.document(body, MANIFEST)
 
-    @property
-    def journal(self) -> FileJournal:
-        """The journal as a new process finds it."""
-        return FileJournal(self.root / "state", "https://registry.site.example")
+    def image(self, reference: str, *platforms: str, attested: bool = False, layers: Iterable[bytes] = ()) -> Found:
+        """An index over `platforms`, with BuildKit's attestations when `attested`."""
+        listed, attestations = [], []
+        for platform in platforms:
+            system, architecture, *variant = platform.split("/")
+            manifest = self.manifest(platform, reference, layers)
+            stated = {"os": system, "architecture": architecture} | ({"variant": variant[0]} if variant else {})
+            listed.append(manifest | {"platform": stated})
+            if attested:
+                attestations.append(self.attestation(manifest))
+        return self.list(self.index([*listed, *attestations]), reference)
 
-    def sync(
-        self, registry: Registry, *, retag: bool = False, dry_run: bool = False, recheck: bool = False, jobs: int = 2
-    ) -> Outcome:
-        """`images sync`."""
-        options = SyncOptions(jobs=jobs, retag=retag, dry_run=dry_run, recheck=recheck)
-        return sync(self.targets, self.hold, registry, self.journal, Silent(), options)
+    def index(self, manifests: Iterable[Found]) -> Found:
+        """An image index."""
+        return self.document({"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests)}, INDEX)
 
-    def verify(self, registry: Registry, *, deep: bool = False) -> Outcome:
-        """`images verify`."""
-        return verify_outcome(verify(self.targets, registry, deep=deep), "sitewright images sync demo.yaml")
+    def attestation(self, subject: Found) -> Found:
+        """The entry of an index that BuildKit writes for the provenance of one manifest."""
+        statement = self.blob(b'{"predicateType": "https://slsa.dev/provenance/v1"}', IN_TOTO)
+        config = {"architecture": "unknown", "os": "unknown", "rootfs": {"type": "layers", "diff_ids": []}}
+        body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": self.document(config, CONFIG)}
+        about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": subject["digest"]}
+        return self.document(body | {"layers": [statement]}, MANIFEST) | {
+            "annotations": about,
+            "platform": {"os": "unknown", "architecture": "unknown"},
+        }
+
+    def cosign(self, subject: Found, kind: str = "sig", text: str = "x") -> Found:
+        """A manifest that cosign's tag scheme finds: `sha256-<hex>.sig`."""
+        layer = self.blob(f'{{"critical": "{text} {subject["digest"]}"}}'.encode(), SIMPLE_SIGNING)
+        body = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.document({"architecture": "", "os": "", "rootfs": {"type": "layers"}}, CONFIG),
+            "layers": [layer],
+        }
+        return self.list(self.document(body, MANIFEST), f"{str(subject['digest']).replace(':', '-')}.{kind}")
+
+    def referrer(self, subject: Found, artifact_type: str = SPDX, text: str = "sbom") -> Found:
+        """A manifest with the field `subject`, as `oras attach` writes it."""
+        body = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": artifact_type,
+            "config": self.blob(b"{}", EMPTY),
+            "layers": [self.blob(f"{text} {subject['digest']}".encode(), artifact_type)],
+            "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
+        }
+        return self.list(self.document(body, MANIFEST) | {"artifactType": artifact_type})
+
+    def read(self, descriptor: Found) -> Any:
+        """The JSON behind a descriptor."""
+        return json.loads(self.path(descriptor).read_bytes())
+
+    def path(self, descriptor: Found) -> Path:
+        """The file of a blob."""
+        return self.directory / "blobs/sha256" / str(descriptor["digest"]).removeprefix("sha256:")

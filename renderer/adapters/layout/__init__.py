@@ -4,6 +4,6 @@ Nothing is trusted: every blob is checked against its descriptor, links are refu
 lies, without unpacking it. `layout_writer` writes them.
 """
 
-from renderer.adapters.layout.opening import open_layout
+from renderer.adapters.layout.opening import open_images, open_layout
 
-__all__ = ["open_layout"]
+__all__ = ["open_images", "open_layout"]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from renderer.adapters.layout.checked import no_layout
 from renderer.adapters.layout.directory import DirectoryLayout
+from renderer.adapters.layout.docker_archive import DockerArchive, is_docker_archive
 from renderer.adapters.layout.tar_file import TarLayout
 from renderer.errors import Finding, InputError, Where
-from renderer.ports import Layout
+from renderer.ports import BundleSource, Layout
 
 
 def open_layout(path: Path, location: str) -> Layout:
@@ -34,3 +35,12 @@ def open_layout(path: Path, location: str) -> Layout:
             hint=f"sitewright bundle build bundle.yaml -o {location}",
         )
     )
+
+
+def open_images(path: Path, location: str) -> BundleSource:
+    """The images at `path`: an OCI layout, or a docker archive made to look like one. Raises InputError as above."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            if is_docker_archive(stream):
+                return DockerArchive(path, location)
+    return open_layout(path, location)
