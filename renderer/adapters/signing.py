@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -66,7 +67,7 @@ def make_key_pair(path: Path, location: str, algorithm: Algorithm, passphrase: b
     Nothing that exists is replaced. Raises InputError: `key-exists`, `key-not-written`.
     """
     public_path = path.with_suffix(".pub")
-    private, public = new_private_key(algorithm, passphrase)
+    private, public = new_private_key(algorithm, passphrase, secrets.token_bytes)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for place, content, mode in ((path, private, 0o600), (public_path, public, 0o644)):

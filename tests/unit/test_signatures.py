@@ -146,7 +146,7 @@ def test_a_fingerprint_is_that_of_the_key_not_of_its_file(openssl: Callable[[str
     [
         ("p521", "`secp521r1` is not used here; P-256 and P-384 are"),
         ("weak", "2048 to 8192 bits, this one has 1024"),
-        ("x25519", "must be ECDSA P-256 or P-384, Ed25519 or RSA"),
+        ("x25519", "must be ECDSA P-256 or P-384, Ed25519, RSA or SM2"),
     ],
 )
 def test_keys_that_are_too_weak_or_strange_are_refused(

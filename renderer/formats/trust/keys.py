@@ -13,6 +13,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from renderer.formats.trust import sm2
 from renderer.model.bundles.trust import Algorithm
 from renderer.model.reference import Digest
 
@@ -42,9 +43,9 @@ class PublicKey:
 
 
 def parse_public_key(pem: bytes) -> PublicKey:
-    """Read a PEM public key (SubjectPublicKeyInfo): ECDSA P-256 or P-384, Ed25519, RSA of 2048 to 8192 bits.
+    """Read a PEM public key (SubjectPublicKeyInfo): ECDSA P-256 or P-384, Ed25519, RSA of 2048 to 8192 bits, SM2.
 
-    Raises ValueError with the rule that the key breaks.
+    Raises ValueError with the rule that the key breaks, ExtraMissingError where SM2 is not installed.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -55,8 +56,9 @@ def parse_public_key(pem: bytes) -> PublicKey:
         raise ValueError("this is a private key; a trust policy names public keys (`-----BEGIN PUBLIC KEY-----`)")
     if b"BEGIN CERTIFICATE" in pem:
         raise ValueError("this is a certificate; a trust policy names public keys (`-----BEGIN PUBLIC KEY-----`)")
+    key: Any = sm2.public_key_of(pem)
     try:
-        key = serialization.load_pem_public_key(pem)
+        key = key or serialization.load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError("this is not a PEM public key that can be used (`-----BEGIN PUBLIC KEY-----`)") from error
     kind = kind_of(key)
@@ -70,6 +72,8 @@ def kind_of(key: Any) -> str:
 
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "Ed25519"
+    if isinstance(key, sm2.Sm2PublicKey):
+        return "SM2"
     if isinstance(key, ec.EllipticCurvePublicKey):
         if isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
             return "ECDSA P-256" if isinstance(key.curve, ec.SECP256R1) else "ECDSA P-384"
@@ -78,7 +82,7 @@ def kind_of(key: Any) -> str:
         if key.key_size in _RSA_BITS:
             return f"RSA {key.key_size}"
         raise ValueError(f"an RSA key must have 2048 to 8192 bits, this one has {key.key_size}")
-    raise ValueError("keys must be ECDSA P-256 or P-384, Ed25519 or RSA")
+    raise ValueError("keys must be ECDSA P-256 or P-384, Ed25519, RSA or SM2")
 
 
 def schemes_of(key: Any) -> list[tuple[Algorithm, tuple[Any, ...]]]:
@@ -88,6 +92,8 @@ def schemes_of(key: Any) -> list[tuple[Algorithm, tuple[Any, ...]]]:
 
     if isinstance(key, ed25519.Ed25519PublicKey):
         return [(Algorithm.ED25519, ())]
+    if isinstance(key, sm2.Sm2PublicKey):
+        return [(Algorithm.SM2_SM3, ())]
     if isinstance(key, ec.EllipticCurvePublicKey):
         if isinstance(key.curve, ec.SECP256R1):
             return [(Algorithm.ECDSA_P256_SHA256, (ec.ECDSA(hashes.SHA256()),))]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from renderer.formats.trust import pkcs8, sm2
+from renderer.formats.trust.armour import unwrapped, wrapped
 from renderer.formats.trust.keys import kind_of, schemes_of
 from renderer.model.bundles.trust import Algorithm
 
@@ -39,11 +41,14 @@ def load_private_key(pem: bytes, passphrase: Callable[[], bytes] | None = None) 
     encrypted = b"ENCRYPTED" in pem
     if encrypted and passphrase is None:
         raise ValueError("the private key is encrypted, and no passphrase is given")
+    secret = passphrase() if encrypted and passphrase else None
     try:
-        key: Any = serialization.load_pem_private_key(pem, passphrase() if encrypted and passphrase else None)
+        key: Any = serialization.load_pem_private_key(pem, secret)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        why = "the passphrase is wrong, or " if encrypted else ""
-        raise ValueError(f"{why}this is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)") from error
+        key = _load_sm2(pem, secret)
+        if key is None:
+            why = "the passphrase is wrong, or " if encrypted else ""
+            raise ValueError(f"{why}this is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)") from error
     public = key.public_key()
     kind_of(public)
     _, arguments = schemes_of(public)[0]
@@ -51,15 +56,45 @@ def load_private_key(pem: bytes, passphrase: Callable[[], bytes] | None = None) 
     return PrivateKey(public_pem, lambda payload: key.sign(payload, *arguments))
 
 
-def new_private_key(algorithm: Algorithm, passphrase: bytes | None) -> tuple[bytes, bytes]:
+def _load_sm2(pem: bytes, passphrase: bytes | None) -> sm2.Sm2PrivateKey | None:
+    """SM2 in PKCS#8, encrypted or not; None when it cannot be read as that. Raises ExtraMissingError."""
+    content = unwrapped("PRIVATE KEY", pem)
+    encrypted = unwrapped("ENCRYPTED PRIVATE KEY", pem)
+    try:
+        if encrypted is not None and passphrase is not None:
+            content = pkcs8.decrypted(encrypted, passphrase)
+        return sm2.private_key_of(content) if content is not None else None
+    except sm2.ExtraMissingError:
+        raise
+    except ValueError:
+        return None
+
+
+def _new_sm2(passphrase: bytes | None, randomness: Callable[[int], bytes]) -> tuple[bytes, bytes]:
+    """A new SM2 key pair as PEM; see `new_private_key`."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = sm2.new_private_key()
+    private = wrapped("PRIVATE KEY", key.pkcs8())
+    if passphrase:
+        locked = pkcs8.encrypted(key.pkcs8(), passphrase, randomness(16), randomness(16))
+        private = wrapped("ENCRYPTED PRIVATE KEY", locked)
+    return private, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def new_private_key(
+    algorithm: Algorithm, passphrase: bytes | None, randomness: Callable[[int], bytes]
+) -> tuple[bytes, bytes]:
     """A new key pair as PEM: the private key in PKCS#8 (encrypted when there is a passphrase), and the public key.
 
-    Raises ValueError for an algorithm that keys are not made for. It draws on the system's randomness, which no stage
-    may: only `renderer.adapters.signing` calls it.
+    `randomness` gives that many bytes. Raises ValueError for an algorithm that keys are not made for. The libraries
+    draw on the system's randomness, which no stage may: only `renderer.adapters.signing` calls this.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+    if algorithm is Algorithm.SM2_SM3:
+        return _new_sm2(passphrase, randomness)
     makers: dict[Algorithm, Callable[[], Any]] = {
         Algorithm.ECDSA_P256_SHA256: lambda: ec.generate_private_key(ec.SECP256R1()),
         Algorithm.ECDSA_P384_SHA384: lambda: ec.generate_private_key(ec.SECP384R1()),

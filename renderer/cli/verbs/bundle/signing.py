@@ -44,7 +44,7 @@ KEYGEN: Final = Command(
         Argument(
             names=("--algorithm",),
             help="the kind of key (default: ecdsa-p256-sha256)",
-            choices=("ecdsa-p256-sha256", "ecdsa-p384-sha384", "ed25519"),
+            choices=("ecdsa-p256-sha256", "ecdsa-p384-sha384", "ed25519", "sm2-sm3"),
             default="ecdsa-p256-sha256",
         ),
         Argument(names=("--encrypt",), help="encrypt the private key with a passphrase", takes="none"),

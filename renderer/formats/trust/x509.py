@@ -1,0 +1,337 @@
+"""Certificates of a company's own authority: DER bytes to checked facts, and the path from a signer to a root.
+
+RFC 5280, section 6.1, as far as it can be held behind an air gap: names, signatures, validity, basic constraints,
+path lengths, key usage, and that nothing critical is left out of sight. What is not understood is refused. There are
+no revocation lists (a trust policy names serial numbers) and no policies. A home of `cryptography`; its own path
+validation (`cryptography.x509.verification`) is for TLS and asks for what companies' roots do not have.
+
+Validity is judged at one moment that the caller gives: the moment of verification, because offline nothing proves when
+a signature was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from renderer.formats.trust import der
+from renderer.formats.trust.armour import wrapped
+from renderer.formats.trust.keys import PublicKey, parse_public_key
+from renderer.formats.trust.pem import certificates_of
+from renderer.model.bundles.trust import NameKind, SubjectName
+
+PATH_LIMIT: Final = 6
+"""Certificates on a path, the signer's and the root's included."""
+_CHECK_LIMIT: Final = 24
+_NAME_LIMIT: Final = 1024
+_RSA_BITS: Final = 2048
+_SHOWN: Final = 200
+_CODE_SIGNING: Final = "1.3.6.1.5.5.7.3.3"
+_ANY_PURPOSE: Final = "2.5.29.37.0"
+_SIGNED_WITH: Final = {
+    "1.2.840.113549.1.1.11": "SHA-256",  # RSA, PKCS#1 v1.5
+    "1.2.840.113549.1.1.12": "SHA-384",
+    "1.2.840.113549.1.1.13": "SHA-512",
+    "1.2.840.113549.1.1.10": "PSS",  # the hash is a parameter
+    "1.2.840.10045.4.3.2": "SHA-256",  # ECDSA
+    "1.2.840.10045.4.3.3": "SHA-384",
+    "1.2.840.10045.4.3.4": "SHA-512",
+    "1.3.101.112": "Ed25519",
+    "1.2.156.10197.1.501": "SM3",  # SM2
+}
+"""The signature algorithms of certificates that are believed, by object identifier. SHA-1 and MD5 are not there."""
+_PSS_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One certificate, read and not believed. `serial` is lower-case hexadecimal, `names` are those of its subject."""
+
+    der: bytes = field(repr=False)
+    subject: str
+    issuer: str
+    serial: str
+    names: tuple[SubjectName, ...]
+    _read: Any = field(repr=False, compare=False)
+
+    @property
+    def self_issued(self) -> bool:
+        """True when subject and issuer are the same: a root, or a root's successor."""
+        return bool(self._read.subject == self._read.issuer)
+
+    def public_key(self) -> PublicKey:
+        """The certified key. Raises ValueError when it is none that signs bundles."""
+        return parse_public_key(wrapped("PUBLIC KEY", self._public_key_info()))
+
+    def _public_key_info(self) -> bytes:
+        # certificate, to be signed: [version], serial, algorithm, issuer, validity, subject, public key
+        parts = der.elements(der.inside(self._read.tbs_certificate_bytes))
+        return parts[6 if parts[0].tag == der.EXPLICIT_0 else 5].encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A company's certificates: `roots` are believed by themselves, `intermediates` only when a root leads to them."""
+
+    roots: tuple[Certificate, ...]
+    intermediates: tuple[Certificate, ...]
+
+
+def parse_certificate(content: bytes) -> Certificate:
+    """Read one certificate in DER. Raises ValueError; nothing about it has been checked."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        read = x509.load_der_x509_certificate(content)
+        extensions = tuple(read.extensions)
+        subject, issuer = read.subject, read.issuer
+        names = [*_alternative_names(extensions), *_common_names(subject)]
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as e:
+        raise ValueError("the certificate cannot be read") from e
+    for name in names:
+        if len(name.value) > _NAME_LIMIT or not name.value.isprintable():
+            raise ValueError("a name in the certificate is too long, or has characters that are not shown")
+    return Certificate(
+        der=content,
+        subject=_shown(subject.rfc4514_string()),
+        issuer=_shown(issuer.rfc4514_string()),
+        serial=f"{read.serial_number:x}",
+        names=tuple(names),
+        _read=read,
+    )
+
+
+def _alternative_names(extensions: Sequence[Any]) -> Iterator[SubjectName]:
+    from cryptography import x509
+
+    kinds: dict[type, NameKind] = {
+        x509.RFC822Name: NameKind.EMAIL,
+        x509.UniformResourceIdentifier: NameKind.URI,
+        x509.DNSName: NameKind.DNS,
+    }
+    for extension in extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            for general in extension.value:
+                if type(general) in kinds:
+                    yield SubjectName(kinds[type(general)], str(general.value))
+
+
+def _common_names(subject: Any) -> Iterator[SubjectName]:
+    from cryptography.x509.oid import NameOID
+
+    for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME):
+        yield SubjectName(NameKind.COMMON_NAME, str(attribute.value))
+
+
+def _shown(name: str) -> str:
+    """A distinguished name as it may stand on a terminal."""
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def parse_authority(pem: bytes) -> Authority:
+    """The certificates of an authority, as a trust policy names them: roots, and intermediates below them.
+
+    Self-issued certificates are the roots. Where there is none, every certificate of the file is believed by itself.
+    Raises ValueError with what makes a certificate unfit for it.
+    """
+    found = []
+    for number, content in enumerate(certificates_of(pem), start=1):
+        try:
+            certificate = parse_certificate(content)
+        except ValueError as error:
+            raise ValueError(f"certificate {number}: {error}") from error
+        fault = _unfit_to_issue(certificate, below=0)
+        if fault:
+            raise ValueError(f"certificate {number} (`{certificate.subject}`) is not that of an authority: {fault}")
+        found.append(certificate)
+    if not found:
+        raise ValueError("there is no certificate in it (`-----BEGIN CERTIFICATE-----`)")
+    roots = tuple(one for one in found if one.self_issued)
+    if not roots:
+        return Authority(tuple(found), ())
+    return Authority(roots, tuple(one for one in found if not one.self_issued))
+
+
+def find_path(chain: Sequence[Certificate], authority: Authority, now: datetime) -> tuple[Certificate, ...]:
+    """The certificates that lead from the signer's, the first of `chain`, to a root of `authority`, all of them sound.
+
+    The rest of `chain` may help and is not believed by itself. Raises ValueError with why no path holds.
+    """
+    signer = chain[0]
+    known = {one.der: one for one in (*chain[1:], *authority.intermediates)}
+    fault = _unfit_to_sign(signer)
+    if fault:
+        raise ValueError(fault)
+    faults: list[str] = []
+    issued = _budgeted(_issued, _CHECK_LIMIT)
+    for path in _paths((signer,), tuple(known.values()), authority.roots, issued, faults):
+        fault = _fault(path, now)
+        if fault is None:
+            return path
+        faults.append(fault)
+    raise ValueError(faults[0] if faults else f"`{signer.issuer}`, which issued the certificate, leads to no root")
+
+
+Issued = Callable[[Certificate, Certificate], bool]
+
+
+def _budgeted(issued: Issued, limit: int) -> Issued:
+    """`issued`, asked once for each pair and `limit` times at most: a chain from elsewhere may be a maze."""
+    asked = 0
+
+    @cache
+    def ask(certificate: Certificate, issuer: Certificate) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked > limit:
+            raise ValueError(f"finding a path takes more than {limit} signatures of certificates")
+        return issued(certificate, issuer)
+
+    return ask
+
+
+def _paths(
+    path: tuple[Certificate, ...],
+    known: tuple[Certificate, ...],
+    roots: tuple[Certificate, ...],
+    issued: Issued,
+    faults: list[str],
+) -> Iterator[tuple[Certificate, ...]]:
+    """Every way on from the last of `path` to a root, over certificates that are `known`."""
+    last = path[-1]
+    above = [one for one in (*roots, *known) if one._read.subject == last._read.issuer and one not in path]
+    weak = _weak_signature(last)
+    if weak and above:
+        faults.append(weak)
+        return
+    for one in above:
+        if not issued(last, one):
+            continue
+        if one in roots:
+            yield (*path, one)
+        elif len(path) + 2 > PATH_LIMIT:
+            faults.append(f"the path to a root has more than {PATH_LIMIT} certificates")
+        else:
+            yield from _paths((*path, one), known, roots, issued, faults)
+
+
+def _weak_signature(certificate: Certificate) -> str | None:
+    """Why the signature of an authority under a certificate is worth nothing, or None."""
+    identifier = certificate._read.signature_algorithm_oid.dotted_string
+    if identifier in _SIGNED_WITH and (_SIGNED_WITH[identifier] != "PSS" or _strong_pss(certificate)):
+        return None
+    return f"the certificate `{certificate.subject}` is signed with an algorithm that is not believed ({identifier})"
+
+
+def _strong_pss(certificate: Certificate) -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return certificate._read.signature_hash_algorithm.name in _PSS_HASHES
+    except (UnsupportedAlgorithm, ValueError):
+        return False
+
+
+def _issued(certificate: Certificate, issuer: Certificate) -> bool:
+    """True when the key of `issuer` signed `certificate`."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    try:
+        if _SIGNED_WITH[certificate._read.signature_algorithm_oid.dotted_string] == "SM3":
+            signed, signature = certificate._read.tbs_certificate_bytes, certificate._read.signature
+            return issuer.public_key().check(signed, signature) is not None
+        certificate._read.verify_directly_issued_by(issuer._read)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+def _fault(path: tuple[Certificate, ...], now: datetime) -> str | None:
+    """What is wrong with a path whose signatures hold, or None."""
+    below = 0
+    for position, certificate in enumerate(path):
+        fault = _outside_validity(certificate, now)
+        if fault is None and position:
+            fault = _unfit_to_issue(certificate, below)
+            below += not certificate.self_issued
+        if fault:
+            return fault if position == 0 else f"the authority's certificate `{certificate.subject}`: {fault}"
+    return None
+
+
+def _outside_validity(certificate: Certificate, now: datetime) -> str | None:
+    start, end = certificate._read.not_valid_before_utc, certificate._read.not_valid_after_utc
+    if start <= now <= end:
+        return None
+    return f"the certificate is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d}, and today is {now:%Y-%m-%d}"
+
+
+def _extension(certificate: Certificate, kind: type) -> Any:
+    return next((one.value for one in certificate._read.extensions if isinstance(one.value, kind)), None)
+
+
+def _unfit_to_sign(certificate: Certificate) -> str | None:
+    """Why the certificate's holder may not sign bundles, or None."""
+    from cryptography import x509
+
+    constraints = _extension(certificate, x509.BasicConstraints)
+    usage = _extension(certificate, x509.KeyUsage)
+    purposes = _extension(certificate, x509.ExtendedKeyUsage)
+    if constraints is not None and constraints.ca:
+        return "the certificate is that of an authority, which signs certificates and not bundles"
+    if usage is not None and not usage.digital_signature:
+        return "the certificate's key usage does not admit digital signatures"
+    if purposes is not None and _CODE_SIGNING not in {one.dotted_string for one in purposes}:
+        return "the certificate's extended key usage does not admit code signing"
+    return _out_of_sight(certificate)
+
+
+def _unfit_to_issue(certificate: Certificate, below: int) -> str | None:
+    """Why a certificate may not stand above others, `below` of them intermediates; None when it may."""
+    from cryptography import x509
+
+    constraints = _extension(certificate, x509.BasicConstraints)
+    usage = _extension(certificate, x509.KeyUsage)
+    purposes = _extension(certificate, x509.ExtendedKeyUsage)
+    if constraints is None or not constraints.ca:
+        return "its basic constraints do not say `CA:TRUE`"
+    if _weak_key(certificate):
+        return "its key is weak: RSA keys have 2048 bits or more"
+    if constraints.path_length is not None and below > constraints.path_length:
+        return f"it admits {constraints.path_length} authorities below itself, and there are {below}"
+    if usage is not None and not usage.key_cert_sign:
+        return "its key usage does not admit signing certificates"
+    if purposes is not None and not {_CODE_SIGNING, _ANY_PURPOSE} & {one.dotted_string for one in purposes}:
+        return "its extended key usage does not admit code signing"
+    return _out_of_sight(certificate)
+
+
+def _weak_key(certificate: Certificate) -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    try:
+        key = certificate._read.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return False  # SM2, or one whose signatures will not hold
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS
+
+
+def _out_of_sight(certificate: Certificate) -> str | None:
+    """A restriction that is not understood here, and that nobody may ignore; None when there is none."""
+    from cryptography import x509
+
+    understood = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.SubjectAlternativeName)
+    for extension in certificate._read.extensions:
+        if isinstance(extension.value, x509.NameConstraints):
+            return "it has name constraints, which are not understood here"
+        if extension.critical and not isinstance(extension.value, understood):
+            return f"it has a critical extension that is not understood here ({extension.oid.dotted_string})"
+    if certificate._read.version is not x509.Version.v3:
+        return "it is not of version 3"
+    return None
