@@ -76,7 +76,7 @@ class ImageLayout:
 
     def attestation(self, subject: Found) -> Found:
         """The entry of an index that BuildKit writes for the provenance of one manifest."""
-        statement = self.blob(b'{"predicateType": "https://slsa.dev/provenance/v1"}', IN_TOTO)
+        statement = self.blob(f'{{"subject": "{subject["digest"]}"}}'.encode(), IN_TOTO)
         config = {"architecture": "unknown", "os": "unknown", "rootfs": {"type": "layers", "diff_ids": []}}
         body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": self.document(config, CONFIG)}
         about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": subject["digest"]}

@@ -97,12 +97,18 @@ def _image_lines(images: tuple[BundleImage, ...], *, every: bool) -> list[str]:
         (
             str(image.reference),
             str(image.digest),
-            ", ".join(map(str, image.platforms)),
+            ", ".join(map(str, image.platforms)) + _without(image),
             "carried" if is_carried(image) else "digest only",
+            count(len(image.referrers), "referrer") if image.referrers else "",
         )
         for image in images
     ]
-    return heading + table(("reference", "digest", "platforms", ""), rows)
+    return heading + table(("reference", "digest", "platforms", "", ""), rows)
+
+
+def _without(image: BundleImage) -> str:
+    """The platforms of the index that the bundle left out."""
+    return f" (without {', '.join(map(str, image.omitted))})" if image.omitted else ""
 
 
 def _extension_json(extension: Extension) -> Json:
@@ -137,4 +143,14 @@ def _image_json(image: BundleImage) -> Json:
         "carried": is_carried(image),
         "platforms": {str(platform): str(entry.digest) for platform, entry in image.platforms.items()},
         "omitted": [str(platform) for platform in image.omitted],
+        "referrers": [
+            {
+                "digest": str(referrer.content.digest),
+                "subject": str(referrer.subject),
+                "form": referrer.form.value,
+                "tag": referrer.tag,
+                "artifactType": referrer.content.artifact_type,
+            }
+            for referrer in image.referrers
+        ],
     }
