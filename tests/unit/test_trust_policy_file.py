@@ -148,7 +148,13 @@ def test_one_key_cannot_sign_under_two_names(tmp_path: Path, keys: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new", "code", "path", "message"),
     [
-        ("{name: office", "{name: vendor", "duplicate-key-name", "spec.keys[1].name", "two keys are called `vendor`"),
+        (
+            "{name: office",
+            "{name: vendor",
+            "duplicate-key-name",
+            "spec.keys[1].name",
+            "two keys or authorities are called `vendor`",
+        ),
         (
             "of: [vendor, office]",
             "of: [vendor, offic]",
