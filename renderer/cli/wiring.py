@@ -21,7 +21,7 @@ from renderer.cli.spec import Options
 from renderer.errors import Finding, RendererError, UsageError, Where
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
-from renderer.ports import Author, ChartEngine, TreeStore
+from renderer.ports import Author, ChartEngine, Executor, TreeStore
 
 if TYPE_CHECKING:
     from renderer.commands.site.loading import Workspace
@@ -84,20 +84,25 @@ def shown(path: Path) -> str:
 
 def workspace(files: WorkingTree, options: Options | None = None) -> Workspace:
     """What the verbs over sites work with; the chart engine is the one that `--engine` names."""
-    from renderer.adapters.executors import SerialExecutor, ThreadExecutor
     from renderer.adapters.package_data import schema, template, template_names
     from renderer.commands.site.loading import Workspace
 
-    several = (os.cpu_count() or 1) > 1
     return Workspace(
         files=files,
         schema=schema,
         templates={name: template(name) for name in template_names()},
         engine=engine(options.text("engine") if options else "embedded"),
-        executor=ThreadExecutor() if several else SerialExecutor(),
+        executor=executor(),
         version=__version__,
         now=now(),
     )
+
+
+def executor() -> Executor:
+    """What runs several inflations at a time, where there is more than one processor."""
+    from renderer.adapters.executors import SerialExecutor, ThreadExecutor
+
+    return ThreadExecutor() if (os.cpu_count() or 1) > 1 else SerialExecutor()
 
 
 def policy(path: str) -> TrustPolicy:

@@ -94,6 +94,8 @@ spec:
       size: 1609
       platforms:
         linux/amd64: {digest: "sha256:4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a", size: 1024}
+  discovery:
+    valueSets: [{name: any, extension: notes, values: {motto: any}}]
 """,
     "sources/queue/queue.yaml": """\
 apiVersion: apps/v1
@@ -200,7 +202,7 @@ class Shop:
 
     def build(self, signers: tuple[str, ...] = SIGNERS) -> None:
         """Build the bundle from its source as it is, and sign it."""
-        self.ok("bundle", "build", SOURCE, "--output", BUNDLE)
+        self.ok("bundle", "build", SOURCE, "--output", BUNDLE, "--quiet")
         for who in signers:
             self.ok("bundle", "sign", BUNDLE, "--key", f"keys/{who}.key")
 

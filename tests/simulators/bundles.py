@@ -11,7 +11,9 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from renderer.adapters.executors import SerialExecutor
 from renderer.adapters.files import WorkingTree
+from renderer.adapters.helm_embedded import EmbeddedHelm
 from renderer.adapters.layout import open_layout
 from renderer.adapters.layout_writer import FileLayoutWriter
 from renderer.adapters.signing import KeyFileSigner
@@ -125,7 +127,9 @@ class Workshop:
 
     def build(self, output: str = "bundle", source: str = "bundle.yaml", created: datetime | None = None) -> Outcome:
         """`bundle build`."""
-        return commands.build(self.files, source, output, self.writer, schema=schema("bundle-source"), created=created)
+        bench = commands.Workbench(engine=EmbeddedHelm(), executor=SerialExecutor())
+        described = schema("bundle-source")
+        return commands.build(self.files, source, output, self.writer, bench, schema=described, created=created)
 
     def sign(self, key: str, bundle: str = "bundle") -> Outcome:
         """`bundle sign`, with a key made before (or made now)."""

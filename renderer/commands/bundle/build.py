@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from renderer.commands.bundle.assembly import assembled, is_carried
 from renderer.commands.bundle.contents import Contents, Packed
 from renderer.commands.bundle.images import FoundImage, collect_images
-from renderer.errors import Finding, InputError, Severity, Where
+from renderer.commands.bundle.workbench import Workbench
+from renderer.errors import Finding, InputError
 from renderer.formats.bundle.artifact import TITLE
 from renderer.formats.bundle.source import BundleSourceDocument, SourceExtension, read_bundle_source
 from renderer.formats.documents.wording import count, headline, identity, size
@@ -19,12 +21,16 @@ from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.ports import Blob, Files, LayoutWriter
 
+if TYPE_CHECKING:
+    from renderer.commands.bundle.discovery_report import Discovery
+
 
 def build(
     files: Files,
     source: str,
     output: str,
     writer: LayoutWriter,
+    bench: Workbench,
     *,
     schema: Mapping[str, Json],
     created: datetime | None = None,
@@ -32,26 +38,42 @@ def build(
     """Make the bundle that the file `source` describes, and write it to `output`.
 
     `schema` is `bundle-source.v1.json`; `created` is the time to use when the source names none (SOURCE_DATE_EPOCH).
-    The same source and files give the same bytes, wherever and whenever. Raises InputError with every fault found.
+    The same source and files give the same bytes, wherever and whenever. Nothing is written when objects name images
+    that the bundle lacks: the outcome says which, and where. Raises InputError with every fault found.
     """
-    document = read_bundle_source(files.read(source), source, schema)
+    return build_document(read_bundle_source(files.read(source), source, schema), files, output, writer, bench, created)
+
+
+def build_document(
+    document: BundleSourceDocument,
+    files: Files,
+    output: str,
+    writer: LayoutWriter,
+    bench: Workbench,
+    created: datetime | None,
+) -> Outcome:
+    """Make the bundle that `document` describes: `build` without the reading."""
     moment = document.created or created
     if moment is None:
         raise InputError(_no_time(document))
     packed, images = _collect(document, files)
+    from renderer.commands.bundle.discovery_report import discover  # what inflates charts; no other verb needs it
+
+    discovery = discover(document, files, packed, images, bench)
+    if discovery.incomplete:
+        return discovery.refusal(document)
     bundle = Bundle(
         name=document.name,
         version=document.version,
         sequence=document.sequence,
         created=moment.replace(microsecond=0),
         platforms=document.platforms,
-        extensions=packed.extensions,
+        extensions=discovery.extensions,
         images=tuple(found.image for found in images),
     )
     manifest, index, blobs = assembled(bundle, packed.blobs, images)
     writer.create(output, index, blobs)
-    findings = (*packed.notes, *_unvouched(bundle, document))
-    return _outcome(bundle, manifest, blobs, output, findings)
+    return _outcome(bundle, manifest, blobs, output, discovery, packed.notes)
 
 
 def _collect(document: BundleSourceDocument, files: Files) -> tuple[Packed, tuple[FoundImage, ...]]:
@@ -104,28 +126,13 @@ def _no_time(document: BundleSourceDocument) -> Finding:
     )
 
 
-def _unvouched(bundle: Bundle, document: BundleSourceDocument) -> list[Finding]:
-    """Images that extensions name and the bundle does not vouch for: a render would refuse them."""
-    known = {image.reference for image in bundle.images}
-    findings = []
-    for extension in bundle.extensions:
-        missing = sorted({str(image) for image in extension.images if image not in known and image.digest is None})
-        if missing:
-            findings.append(
-                Finding(
-                    code="image-not-in-bundle",
-                    message=f"{extension.id} names {count(len(missing), 'image')} that the bundle does not vouch for",
-                    where=Where(file=document.document.file, subject=f"extension {extension.id}"),
-                    severity=Severity.WARNING,
-                    explanation=tuple(f"`{image}`" for image in missing),
-                    hint="add them under `spec.images`",
-                )
-            )
-    return findings
-
-
 def _outcome(
-    bundle: Bundle, manifest: Descriptor, blobs: tuple[Blob, ...], output: str, findings: tuple[Finding, ...]
+    bundle: Bundle,
+    manifest: Descriptor,
+    blobs: tuple[Blob, ...],
+    output: str,
+    discovery: Discovery,
+    notes: tuple[Finding, ...],
 ) -> Outcome:
     carried = sum(is_carried(image) for image in bundle.images)
     total = sum(blob.descriptor.size for blob in blobs)
@@ -135,6 +142,7 @@ def _outcome(
     lines = [
         headline(bundle),
         f"  {count(len(bundle.extensions), 'extension')}, {count(components, 'component')}, {images}",
+        f"  {discovery.line}",
         f"  {count(len(blobs), 'blob')}, {size(total)}, written to {output}",
         f"  {manifest.digest} (not signed yet)",
     ]
@@ -148,6 +156,7 @@ def _outcome(
             "carriedImages": carried,
             "blobs": len(blobs),
             "bytes": total,
+            "discovery": discovery.document(),
         },
-        findings=findings,
+        findings=(*notes, *discovery.findings),
     )

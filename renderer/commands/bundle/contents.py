@@ -12,7 +12,9 @@ from typing import Final, TypeVar
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.archives import ArchiveError, pack, unpack
 from renderer.formats.bundle.artifact import CHART_LAYER, FILES_LAYER, describe
-from renderer.formats.bundle.source import BundleSourceDocument, SourceComponent, SourceExtension, SourceFile
+from renderer.formats.bundle.discovery_source import SourceValueSet
+from renderer.formats.bundle.source import BundleSourceDocument, SourceComponent, SourceExtension
+from renderer.formats.bundle.source_file import SourceFile
 from renderer.formats.canonical_json import parse_json
 from renderer.formats.charts.ignore import without_ignored
 from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
@@ -65,7 +67,7 @@ class Contents:
                     content=blob.descriptor,
                     release=component.release,
                     namespace=component.namespace,
-                    values=self._values(component),
+                    values=self.values(component),
                     values_schema=self._schema(component.values_schema),
                 )
             )
@@ -214,20 +216,20 @@ class Contents:
 
     # --- values ---
 
-    def _values(self, component: SourceComponent) -> Mapping[str, Json]:
+    def values(self, named: SourceComponent | SourceValueSet) -> Mapping[str, Json]:
         """`valuesFrom` in order, `values` above them: mappings merge, everything else replaces."""
         merged: dict[str, Json] = {}
-        for named in component.values_from:
-            content = self._read(named, partial(self.files.read, named.path))
+        for file in named.values_from:
+            content = self._read(file, partial(self.files.read, file.path))
             try:
                 layer = load_values(content, limits=_YAML, strict_keys=True)
             except YamlError as error:
-                message = f"`{named.path}` cannot be read: {error}"
-                raise self._fault(named, error.code, message) from error
+                message = f"`{file.path}` cannot be read: {error}"
+                raise self._fault(file, error.code, message) from error
             if not isinstance(layer, dict):
-                raise self._fault(named, "wrong-type", f"`{named.path}` must hold a mapping", expected="a mapping")
+                raise self._fault(file, "wrong-type", f"`{file.path}` must hold a mapping", expected="a mapping")
             merged = _laid_over(merged, layer)
-        return _laid_over(merged, component.values)
+        return _laid_over(merged, named.values)
 
     def _schema(self, named: SourceFile | None) -> Mapping[str, Json] | None:
         if named is None:

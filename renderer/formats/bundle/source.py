@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from renderer.formats.bundle.artifact import IMAGE_INDEX, IMAGE_MANIFEST
+from renderer.formats.bundle.discovery_source import DiscoverySource, read_discovery
 from renderer.formats.bundle.document import parse_time, read_extension, read_platforms
+from renderer.formats.bundle.source_file import Path, SourceFile
 from renderer.formats.documents.document import Document, Faults, parse_document, validate
-from renderer.formats.documents.named_files import inside_repository
 from renderer.model.bundles.bundle import BundleImage
 from renderer.model.bundles.extension import (
     ComponentKind,
@@ -29,16 +30,7 @@ from renderer.model.version import Version
 
 KIND: Final = "bundle-source"
 _NO_VERSION: Final = Version(0, 0, 0)
-Path = tuple[str | int, ...]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
-    """A path that the document names: from the root of the working tree, and the field that says so."""
-
-    path: str
-    at: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +90,7 @@ class BundleSourceDocument:
     platforms: tuple[Platform, ...]
     extensions: tuple[SourceExtension | SourcePackages, ...]
     images: tuple[DeclaredImage | SourceLayout, ...]
+    discovery: DiscoverySource
 
 
 def read_bundle_source(content: bytes, file: str, schema: Mapping[str, Json]) -> BundleSourceDocument:
@@ -119,6 +112,7 @@ def read_bundle_source(content: bytes, file: str, schema: Mapping[str, Json]) ->
         platforms=read_platforms(spec, "platforms"),
         extensions=reader.extensions(spec),
         images=reader.images(spec),
+        discovery=reader.value(lambda: read_discovery(spec.child("discovery"), reader.directory), DiscoverySource()),
     )
     reader.faults.raise_if_any()
     return source
@@ -164,12 +158,7 @@ class _Reader:
         return self._named(fields.text(key), fields.at(key))
 
     def _named(self, text: str, at: Path) -> SourceFile:
-        try:
-            return SourceFile(path=inside_repository(text, self.directory), at=at)
-        except ValueError as error:
-            raise FieldError(
-                at, str(error), code="path-escape", expected="a path below the working directory", got=f"`{text}`"
-            ) from error
+        return SourceFile.named(text, at, self.directory)
 
     def _extension(self, fields: Fields) -> SourceExtension:
         extension = read_extension(fields, Version.parse_strict)
