@@ -389,6 +389,22 @@ class Registry(Protocol):
         ...
 
 
+class BundleRepository(Protocol):
+    """A repository of a registry as a place that bundles come from: tags are versions."""
+
+    def tags(self) -> tuple[str, ...]:
+        """All tags, sorted; asks the registry. Raises RemoteError."""
+        ...
+
+    def source(self, reference: str, location: str, *, fresh: bool) -> BundleSource:
+        """The bundle of a tag or digest, called `location` in messages; nothing is asked yet.
+
+        One that is named by its digest is read from what is kept of it on this machine, and the registry is asked for
+        the rest only, unless `fresh` wants its signatures as they are now.
+        """
+        ...
+
+
 class Journal(Protocol):
     """What earlier runs learned about one registry. It saves requests; nothing is skipped on its word alone.
 

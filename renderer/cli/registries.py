@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from renderer.adapters.registry.client import RegistryClient
     from renderer.model.bundles.address import BundleAddress
     from renderer.model.site import SiteRegistry
-    from renderer.ports import Progress
+    from renderer.ports import BundleRepository, Progress
 
 _CONNECTION: Final = (
     Argument(names=("--client-certificate",), help="a client certificate (PEM); needs --client-key", metavar="FILE"),
@@ -62,6 +62,25 @@ def open_address(address: BundleAddress, options: Options) -> RegistryClient:
     plain = options.flag("plain-http")
     url = f"{'http' if plain else 'https'}://{address.host}"
     return _opened(url, options, _authority(options.optional("ca"), None), insecure=plain)
+
+
+def repository(address: BundleAddress, site: SiteRegistry) -> BundleRepository:
+    """A repository that a profile takes bundles from; the CA of the site's registry counts for that registry only."""
+    from renderer.adapters.content_cache import ContentCache
+    from renderer.adapters.registry.opening import credential_source, open_registry
+    from renderer.adapters.registry.repository_source import Repository
+
+    own = site.host == address.host
+    url = site.url if own else f"https://{address.host}"
+    registry = open_registry(
+        url,
+        environ=os.environ,
+        ca=site.ca if own else None,
+        credentials=credential_source(url, os.environ),
+        insecure=own and site.insecure,
+    )
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Repository(registry, address, ContentCache(cache / "sitewright" / "bundles"))
 
 
 def address(text: str) -> BundleAddress:

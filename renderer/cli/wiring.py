@@ -85,6 +85,7 @@ def shown(path: Path) -> str:
 def workspace(files: WorkingTree, options: Options | None = None) -> Workspace:
     """What the verbs over sites work with; the chart engine is the one that `--engine` names."""
     from renderer.adapters.package_data import schema, template, template_names
+    from renderer.cli.registries import repository
     from renderer.commands.site.loading import Workspace
 
     return Workspace(
@@ -95,6 +96,7 @@ def workspace(files: WorkingTree, options: Options | None = None) -> Workspace:
         executor=executor(),
         version=__version__,
         now=now(),
+        repository=repository,
     )
 
 

@@ -238,23 +238,11 @@ def test_a_bundle_of_a_version_that_the_profile_does_not_admit(shop: Shop) -> No
         )
 
 
-def test_a_bundle_in_a_registry_cannot_be_read_yet(shop: Shop) -> None:
-    edit(PROFILE, "source: bundles/pantry", "source: oci://harbor.shop.local:5443/bundles/pantry")
-    for given in (("lock", PROFILE), RENDER):
-        assert shop.refused(1, *given) == (
-            "error[bundle-source-unsupported]: `oci://harbor.shop.local:5443/bundles/pantry` cannot be read yet: "
-            "this version reads bundles from files\n"
-            f"  --> {SOURCE_LINE}\n"
-            "   expected: the path of a directory or tar file in the repository\n"
-            "   hint: copy the bundle into an OCI layout beside the profiles and name its path\n"
-        )
-
-
 def test_every_bundle_that_is_wrong_is_told_at_once(shop: Shop) -> None:
     shop.build(signers=())
-    edit(PROFILE, "  extensions:\n", "    - source: bundles/missing\n    - source: oci://a.example/b\n  extensions:\n")
+    edit(PROFILE, "  extensions:\n", "    - source: bundles/missing\n  extensions:\n")
     codes = [finding["code"] for finding in shop.findings(3, *RENDER)]
-    assert codes == ["bundle-unsigned", "bundle-not-found", "bundle-source-unsupported"]
+    assert codes == ["bundle-unsigned", "bundle-not-found"]
 
 
 def test_a_refused_bundle_makes_no_commit(shop: Shop) -> None:

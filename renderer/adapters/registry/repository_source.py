@@ -31,6 +31,24 @@ _MEMORY_LIMIT: Final = 256 * 2**20
 _SHOWN: Final = 5
 
 
+class Repository:
+    """Satisfies `renderer.ports.BundleRepository` for the repository of `address`."""
+
+    def __init__(self, registry: Registry, address: BundleAddress, cache: Cache) -> None:
+        self._registry = registry
+        self._address = address
+        self._cache = cache
+
+    def tags(self) -> tuple[str, ...]:
+        """All tags, sorted."""
+        return self._registry.tags(self._address.repository)
+
+    def source(self, reference: str, location: str, *, fresh: bool) -> RepositorySource:
+        """The bundle of a tag or digest."""
+        place = self._address.at(Digest.parse(reference) if ":" in reference else reference)
+        return RepositorySource(self._registry, place, location=location, cache=self._cache, fresh=fresh)
+
+
 class RepositorySource:
     """Satisfies `BundleSource` for the bundle at `address`, which has a tag or a digest.
 

@@ -67,7 +67,7 @@ def _site(path: str, options: Options) -> _Subject:
     def hold() -> Hold:
         catalog = loader.catalog(site, lock)
         same_bundles(catalog.bundles, lock, path)
-        return Hold(catalog.bundles, {one.source: files.source(one.source) for one in catalog.bundles})
+        return Hold(catalog.bundles, {one.source: loader.source_of(one) for one in catalog.bundles})
 
     return _Subject(what=f"site {site.name}", targets=targets_of_site(site, lock), hold=hold, site=site, lock=content)
 

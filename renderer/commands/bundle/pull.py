@@ -149,37 +149,38 @@ class _Pull:
         missing = [blob for blob, is_here in zip(wanted, here, strict=True) if not is_here]
         self.progress.begin(len(missing), sum(blob.size for blob in missing))
         try:
-            self._raise(self.crew.map(self._arrived, missing))
+            self._raise(self.crew.map(self._watched, missing))
         finally:
             self.progress.end()
 
     def _manifest(self, descriptor: Descriptor) -> bytes:
-        if not self.incoming.holds(descriptor):
-            self._raise([self._arrived(descriptor)])
+        self._raise([self._arrived(descriptor)])
         return self.incoming.blob(descriptor)
 
-    def _arrived(self, descriptor: Descriptor) -> RendererError | None:
-        """Get one blob, unless it is here; why not, if it did not arrive."""
+    def _watched(self, descriptor: Descriptor) -> RendererError | None:
+        """Like `_arrived`, and somebody watches."""
         what = str(descriptor.digest)
-        try:
-            if self.incoming.holds(descriptor):
-                return None
-            self.progress.sending(what, descriptor.size)
-            try:
-                self.crew.attempt(lambda: self.incoming.receive(descriptor, self._opener(descriptor), self._told(what)))
-            finally:
-                self.progress.done(what)
-        except RendererError as error:
-            return error
-        self.fetched[descriptor.digest] = descriptor
-        return None
 
-    def _told(self, what: str) -> Callable[[int], None]:
         def told(position: int) -> None:
             self.crew.step()
             self.progress.sent(what, position)
 
-        return told
+        self.progress.sending(what, descriptor.size)
+        try:
+            return self._arrived(descriptor, told)
+        finally:
+            self.progress.done(what)
+
+    def _arrived(self, descriptor: Descriptor, told: Callable[[int], None] = lambda _: None) -> RendererError | None:
+        """Get one blob, unless it is here; why not, if it did not arrive."""
+        try:
+            if self.incoming.holds(descriptor):
+                return None
+            self.crew.attempt(lambda: self.incoming.receive(descriptor, self._opener(descriptor), told))
+        except RendererError as error:
+            return error
+        self.fetched[descriptor.digest] = descriptor
+        return None
 
     def _opener(self, descriptor: Descriptor) -> Callable[[BinaryIO | None], BinaryIO]:
         if descriptor.media_type in INDEX_TYPES | MANIFEST_TYPES:

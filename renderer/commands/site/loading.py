@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
+from renderer.commands.site.remote import Choice, check_choice, locked_choice, newest_choice
+from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError, RendererError, Where
 from renderer.formats.trust.policy import read_trust_policy
+from renderer.model.bundles.address import BundleAddress, is_address
 from renderer.model.bundles.bundle import Catalog, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.fields import Json
 from renderer.model.reference import Digest
-from renderer.ports import BundleSource, ChartEngine, Executor, Files
+from renderer.ports import BundleRepository, BundleSource, ChartEngine, Executor, Files
 from renderer.stages.memo import Memo
 from renderer.stages.verify import load_bundle
 
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
     from renderer.formats.profile.site import LoadedSite
     from renderer.inflation import Tools
     from renderer.model.lock import Lock
-    from renderer.model.site import BundleRequest, Site
+    from renderer.model.site import BundleRequest, Site, SiteRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """What the verbs over sites work with. `schema` gives a shipped schema by name, `now` is the moment of the run."""
+    """What the verbs over sites work with.
+
+    `schema` gives a shipped schema by name, `now` is the moment of the run. `repository` opens a repository that
+    bundles come from; the registry of the site says whom to trust when it is the same one.
+    """
 
     files: Files
     schema: Callable[[str], Mapping[str, Json]]
@@ -36,6 +42,7 @@ class Workspace:
     executor: Executor
     version: str
     now: datetime
+    repository: Callable[[BundleAddress, SiteRegistry], BundleRepository] | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +74,7 @@ class Loader:
     blobs: Blobs = field(default_factory=Blobs)
     memo: Memo = field(default_factory=Memo)
     profiles: dict[str, LoadedSite] = field(default_factory=dict)
+    places: dict[tuple[str, Digest], BundleSource] = field(default_factory=dict)
 
     def site(self, profile: str) -> LoadedSite:
         """The site that the profile at `profile` (from the root of the repository) describes. Raises InputError."""
@@ -103,29 +111,31 @@ class Loader:
         files = self.workspace.files
         return self.memo.get(("policy", path), lambda: read_trust_policy(path, files.read, self._schema_of_trust()))
 
-    def catalog(self, site: Site, lock: Lock | None) -> Catalog:
+    def catalog(self, site: Site, lock: Lock | None, *, fresh: bool = False) -> Catalog:
         """The catalog of the site's bundles, all of them verified against its trust policy.
 
-        Raises BundleRefusedError with what is wrong with every bundle, or InputError.
+        A bundle of a registry is the one that `lock` names; with `fresh`, or when it names none, the newest that the
+        profile admits. Raises BundleRefusedError with what is wrong with every bundle, InputError, or RemoteError.
         """
         policy = self.policy(site.trust)
         verified: list[VerifiedBundle] = []
         faults: list[RendererError] = []
         for index, request in enumerate(site.bundles):
             try:
-                verified.append(self._bundle(request, policy, lock, site, index))
-            except (BundleRefusedError, InputError) as error:
+                verified.append(self._bundle(request, policy, lock, site, index, fresh=fresh))
+            except (BundleRefusedError, InputError, RemoteError) as error:
                 faults.append(error)
         if faults:
-            kind = BundleRefusedError if any(isinstance(fault, BundleRefusedError) for fault in faults) else InputError
-            raise kind(*(finding for fault in faults for finding in fault.findings))
+            kinds = (BundleRefusedError, InputError, RemoteError)
+            worst = next(kind for kind in kinds if any(isinstance(fault, kind) for fault in faults))
+            raise worst(*(finding for fault in faults for finding in fault.findings))
         return self.memo.get(("catalog", tuple(id(bundle) for bundle in verified)), lambda: Catalog.of(verified))
 
     def verified(self, path: str, policy: TrustPolicy) -> VerifiedBundle:
         """The bundle in the layout at `path`, verified without regard to any lock."""
         source = self._source(path)
         bundle = load_bundle(source.index(), source.blob, policy, now=self.workspace.now, source=path)
-        self.blobs.add(bundle, source)
+        self._offer(bundle, source)
         return bundle
 
     def tools(self, site: Site) -> Tools:
@@ -146,29 +156,45 @@ class Loader:
     def _schema_of_trust(self) -> Mapping[str, Json]:
         return self.workspace.schema("trust-policy.v1")
 
+    def source_of(self, bundle: VerifiedBundle) -> BundleSource:
+        """Where a bundle that was verified here lies."""
+        return self.places[bundle.source, bundle.manifest.digest]
+
     def _source(self, path: str) -> BundleSource:
         return self.memo.get(("source", path), lambda: self.workspace.files.source(path))
 
+    def _located(
+        self, request: BundleRequest, lock: Lock | None, site: Site, where: Where, *, fresh: bool
+    ) -> tuple[BundleSource, Choice]:
+        """The source that a profile names, and by what it was chosen among those of a repository."""
+        if not is_address(request.source):
+            return self._source(request.source), Choice()
+        opener, address = self.workspace.repository, BundleAddress.parse(request.source)
+        if opener is None:
+            raise AssertionError("this workspace knows no registries")
+        key = (request.source, site.registry.ca, site.registry.insecure)
+        repository = self.memo.get(("repository", *key), lambda: opener(address, site.registry))
+        choice = None if fresh else locked_choice(request, lock)
+        if choice is None:
+            choice = self.memo.get(
+                ("newest", *key, str(request.version)), lambda: newest_choice(request, repository, where)
+            )
+        reference = choice.reference
+        return self.memo.get(
+            ("remote", *key, reference),
+            lambda: repository.source(reference, request.source, fresh=choice.tag is not None),
+        ), choice
+
     def _bundle(
-        self, request: BundleRequest, policy: TrustPolicy, lock: Lock | None, site: Site, index: int
+        self, request: BundleRequest, policy: TrustPolicy, lock: Lock | None, site: Site, index: int, *, fresh: bool
     ) -> VerifiedBundle:
         where = self.where(site, "spec", "bundles", index, "source")
-        if request.source.startswith("oci://"):
-            raise InputError(
-                Finding(
-                    code="bundle-source-unsupported",
-                    message=f"`{request.source}` cannot be read yet: this version reads bundles from files",
-                    where=where,
-                    expected="the path of a directory or tar file in the repository",
-                    hint="copy the bundle into an OCI layout beside the profiles and name its path",
-                )
-            )
+        source, choice = self._located(request, lock, site, where, fresh=fresh)
         # by the bundle's own name: files are called differently from version to version
         locked = {entry.name: entry.sequence for entry in lock.bundles} if lock else {}
-        key = ("bundle", request.source, site.trust, tuple(sorted(locked.items())), request.allow_rollback)
+        key = ("bundle", id(source), site.trust, tuple(sorted(locked.items())), request.allow_rollback)
 
         def load() -> VerifiedBundle:
-            source = self._source(request.source)
             return load_bundle(
                 source.index(),
                 source.blob,
@@ -180,6 +206,7 @@ class Loader:
             )
 
         bundle = self.memo.get(key, load)
+        check_choice(choice, bundle, where)
         if request.version is not None and not request.version.allows(bundle.bundle.version):
             raise InputError(
                 Finding(
@@ -191,8 +218,12 @@ class Loader:
                     hint="bring the right bundle, or change `version` of this bundle in the profile",
                 )
             )
-        self.blobs.add(bundle, self._source(request.source))
+        self._offer(bundle, source)
         return bundle
+
+    def _offer(self, bundle: VerifiedBundle, source: BundleSource) -> None:
+        self.blobs.add(bundle, source)
+        self.places[bundle.source, bundle.manifest.digest] = source
 
 
 def lock_path(profile: str) -> str:

@@ -66,7 +66,7 @@ def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str]) -
     workspace, path = loader.workspace, lock_path(profile)
     site = loader.site(profile).site
     old, unreadable = _old_lock(loader, profile, check=check)
-    catalog = loader.catalog(site, old)
+    catalog = loader.catalog(site, old, fresh=not check)
     answer = resolution_of(loader, site, catalog, old, upgrade)
     offered = (catalog.offer(extension.name, extension.version) for extension in answer.extensions)
     enabled = [offer for offer in offered if offer is not None]
