@@ -11,7 +11,7 @@ from jsonschema_rs import Draft202012Validator, meta
 from renderer.adapters.package_data import schema
 from renderer.formats.documents.document import Document, parse_document, validate
 
-NAMES = ("site.v1", "trust-policy.v1", "site-lock.v1")
+NAMES = ("site.v1", "trust-policy.v1", "site-lock.v1", "generated-values.v1")
 
 
 def subschemas(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
