@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulators.images import IMAGES, ImageSite
+from tests.simulators.image_site import IMAGES, ImageSite
 from tests.unit.registry_fixture import RealRegistry, real_registry
 from tests.unit.test_images_sync import grow_layer
 

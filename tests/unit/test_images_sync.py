@@ -13,7 +13,7 @@ from renderer.commands.images.bundle_plan import targets_of_bundle
 from renderer.errors import InputError
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from tests.simulators.images import IMAGES, ImageSite
+from tests.simulators.image_site import IMAGES, ImageSite
 from tests.simulators.registries import MemoryRegistry
 
 

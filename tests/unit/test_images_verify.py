@@ -17,7 +17,7 @@ from renderer.errors import BundleRefusedError
 from renderer.formats.bundle.receipt import encode_statement, read_receipt, to_sign
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from tests.simulators.images import IMAGES, ImageSite
+from tests.simulators.image_site import IMAGES, ImageSite
 from tests.simulators.registries import MemoryRegistry
 
 NGINX = "hub/library/nginx"
