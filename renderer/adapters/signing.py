@@ -18,7 +18,7 @@ _KEY_LIMIT: Final = 64 * 1024
 
 
 class KeyFileSigner:
-    """Satisfies `Signer` with a PEM private key (PKCS#8, encrypted or not).
+    """Satisfies `Signer` with a PEM private key (PKCS#8 or cosign's own form, encrypted or not).
 
     `passphrase` is asked once, and only when the key is encrypted. Raises InputError: `key-not-found`,
     `invalid-private-key`.
@@ -46,7 +46,7 @@ class KeyFileSigner:
                     code="invalid-private-key",
                     message=f"the private key `{location}` cannot be used: {error}",
                     where=Where(file=location),
-                    expected="a PEM private key (PKCS#8): ECDSA P-256 or P-384, Ed25519, RSA of 2048 to 8192 bits",
+                    expected="a PEM private key: ECDSA P-256 or P-384, Ed25519, RSA of 2048 to 8192 bits, SM2",
                     hint="openssl pkcs8 -topk8 -in KEY -out KEY.p8",
                 )
             ) from error

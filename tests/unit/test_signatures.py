@@ -14,7 +14,6 @@ from renderer.adapters.signing import KeyFileSigner
 from renderer.errors import InputError
 from renderer.formats.trust.cosign import make_payload, payload_digest, signature_tag
 from renderer.formats.trust.keys import parse_public_key
-from renderer.formats.trust.private_keys import load_private_key
 from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.trust import Algorithm
 from renderer.model.reference import Digest
@@ -213,12 +212,6 @@ def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
     finding = caught.value.findings[0]
     assert (finding.code, finding.where.file) == ("key-not-found", "keys/none.pem")
     assert finding.hint == "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out keys/none.pem"
-
-
-def test_cosigns_own_key_form_is_named() -> None:
-    pem = b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\neyJ\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n"
-    with pytest.raises(ValueError, match="cosign's own form"):
-        load_private_key(pem)
 
 
 @pytest.mark.parametrize("text", ["not base64!", "AAA", "A" * 10_000])

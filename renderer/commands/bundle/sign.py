@@ -24,7 +24,8 @@ from renderer.formats.trust.cosign import make_payload
 from renderer.formats.trust.dsse import IN_TOTO, make_statement, pre_authentication
 from renderer.formats.trust.keys import PublicKey, parse_public_key
 from renderer.formats.trust.sigstore import make_sigstore_bundle
-from renderer.formats.trust.stored import SignatureForm, StoredSignature
+from renderer.formats.trust.stored import StoredSignature
+from renderer.model.bundles.signing import SignatureForm
 from renderer.model.outcome import Outcome
 from renderer.ports import Layout, LayoutWriter, Signer
 

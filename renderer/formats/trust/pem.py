@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from renderer.formats.trust.armour import wrapped
+
 CERTIFICATE_LIMIT: Final = 16 * 1024
 CHAIN_LIMIT: Final = 10
 _TEXT_LIMIT: Final = CHAIN_LIMIT * CERTIFICATE_LIMIT * 2
@@ -32,12 +34,7 @@ def certificates_of(pem: bytes) -> tuple[bytes, ...]:
 
 def pem_of(certificates: Sequence[bytes]) -> str:
     """Certificates as PEM text, in their order."""
-    lines = []
-    for certificate in certificates:
-        body = base64.b64encode(certificate).decode()
-        wrapped = (body[start : start + 64] for start in range(0, len(body), 64))
-        lines += ["-----BEGIN CERTIFICATE-----", *wrapped, "-----END CERTIFICATE-----", ""]
-    return "\n".join(lines)
+    return b"".join(wrapped("CERTIFICATE", one) for one in certificates).decode()
 
 
 def bounded_chain(certificates: Sequence[bytes]) -> None:

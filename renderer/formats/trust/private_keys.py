@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from renderer.formats.trust import pkcs8, sm2
+from renderer.formats.trust import cosign_key, pkcs8, sm2
 from renderer.formats.trust.armour import unwrapped, wrapped
 from renderer.formats.trust.keys import kind_of, schemes_of
 from renderer.model.bundles.trust import Algorithm
@@ -27,27 +27,27 @@ class PrivateKey:
 
 
 def load_private_key(pem: bytes, passphrase: Callable[[], bytes] | None = None) -> PrivateKey:
-    """Read a PEM private key (PKCS#8, or the traditional forms of OpenSSL); `passphrase` is asked when it is encrypted.
+    """Read a PEM private key: PKCS#8, the traditional forms of OpenSSL, or cosign's own form.
 
-    Raises ValueError; the message never holds anything of the key.
+    `passphrase` is asked when the key is encrypted. Raises ValueError; the message never holds anything of the key.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     if len(pem) > _FILE_LIMIT:
         raise ValueError("a private key file has at most 64 KiB")
-    if b"SIGSTORE PRIVATE KEY" in pem or b"COSIGN PRIVATE KEY" in pem:
-        raise ValueError("this is cosign's own form of an encrypted key; PKCS#8 is read here")
     encrypted = b"ENCRYPTED" in pem
     if encrypted and passphrase is None:
         raise ValueError("the private key is encrypted, and no passphrase is given")
     secret = passphrase() if encrypted and passphrase else None
+    if secret is not None and cosign_key.is_cosign_key(pem):
+        pem, secret = wrapped("PRIVATE KEY", cosign_key.decrypted(pem, secret)), None
     try:
         key: Any = serialization.load_pem_private_key(pem, secret)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         key = _load_sm2(pem, secret)
         if key is None:
-            why = "the passphrase is wrong, or " if encrypted else ""
+            why = "the passphrase is wrong, or " if secret is not None else ""
             raise ValueError(f"{why}this is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)") from error
     public = key.public_key()
     kind_of(public)

@@ -19,7 +19,8 @@ from typing import Final
 
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.formats.trust.pem import bounded_chain
-from renderer.formats.trust.stored import SignatureForm, StoredSignature
+from renderer.formats.trust.stored import StoredSignature
+from renderer.model.bundles.signing import SignatureForm
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import Digest
 

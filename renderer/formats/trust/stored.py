@@ -10,21 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from renderer.formats.trust.cosign import payload_digest
 from renderer.formats.trust.dsse import pre_authentication, statement_digest
+from renderer.model.bundles.signing import SignatureForm
 from renderer.model.reference import Digest
 
 _SIGNATURE_LIMIT: Final = 8 * 1024
-
-
-class SignatureForm(Enum):
-    """How a signature is stored, by the names that people see."""
-
-    COSIGN_TAG = "cosign-tag"
-    SIGSTORE_BUNDLE = "sigstore-bundle"
 
 
 @dataclass(frozen=True, slots=True)

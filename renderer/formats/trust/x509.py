@@ -64,7 +64,11 @@ class Certificate:
 
     def public_key(self) -> PublicKey:
         """The certified key. Raises ValueError when it is none that signs bundles."""
-        return parse_public_key(wrapped("PUBLIC KEY", self._public_key_info()))
+        return parse_public_key(self.public_key_pem())
+
+    def public_key_pem(self) -> bytes:
+        """The certified key as PEM, whatever its kind. Raises ValueError."""
+        return wrapped("PUBLIC KEY", self._public_key_info())
 
     def _public_key_info(self) -> bytes:
         # certificate, to be signed: [version], serial, algorithm, issuer, validity, subject, public key

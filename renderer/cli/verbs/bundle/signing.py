@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.bundle.arguments import BUNDLE
+from renderer.errors import Finding, UsageError, Where
 from renderer.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    from renderer.adapters.certificate_files import Certificates
+    from renderer.model.bundles.signing import SignatureForm
+    from renderer.ports import Signer
 
 
 def _keygen(options: Options) -> Outcome:
@@ -23,13 +29,71 @@ def _keygen(options: Options) -> Outcome:
 def _sign(options: Options) -> Outcome:
     from renderer.adapters.layout import open_layout
     from renderer.adapters.layout_writer import FileLayoutWriter
-    from renderer.adapters.signing import KeyFileSigner
-    from renderer.cli import wiring
     from renderer.commands.bundle import sign
 
-    path, key = options.text("bundle"), options.text("key")
-    signer = KeyFileSigner(Path(key), key, wiring.passphrase_for(key))
-    return sign(open_layout(Path(path), path), signer, FileLayoutWriter(Path.cwd()), path)
+    _one_key(options)
+    certificates = _certificates(options)
+    signer = _signer(options, certificates)
+    if certificates is not None:
+        certificates.require_key(signer.public_key)
+    path = options.text("bundle")
+    return sign(
+        open_layout(Path(path), path),
+        signer,
+        FileLayoutWriter(Path.cwd()),
+        path,
+        forms=_forms(options.text("form")),
+        certificates=certificates.content if certificates is not None else (),
+    )
+
+
+def _one_key(options: Options) -> None:
+    """Refuse options that contradict each other, or that say too little. Raises UsageError."""
+    if options.given("key") == options.given("signer"):
+        raise _usage("a bundle is signed with `--key FILE` or with `--signer COMMAND`", "--key keys/vendor.key")
+    if options.given("key") and options.given("public-key"):
+        raise _usage("`--public-key` belongs to `--signer`: a private key knows its own", "--key keys/vendor.key")
+    if options.given("signer") and not (options.given("public-key") or options.given("certificate")):
+        raise _usage(
+            "`--signer` needs the public key: nothing is stored before it has been checked",
+            "--public-key keys/vendor.pub",
+        )
+    if options.given("chain") and not options.given("certificate"):
+        raise _usage("`--chain` belongs to `--certificate`", "--certificate keys/vendor.crt --chain keys/ca.crt")
+
+
+def _usage(message: str, hint: str) -> UsageError:
+    return UsageError(Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint))
+
+
+def _certificates(options: Options) -> Certificates | None:
+    if not options.given("certificate"):
+        return None
+    from renderer.adapters.certificate_files import Certificates
+
+    return Certificates(options.text("certificate"), options.optional("chain"))
+
+
+def _signer(options: Options, certificates: Certificates | None) -> Signer:
+    if options.given("key"):
+        from renderer.adapters.signing import KeyFileSigner
+        from renderer.cli import wiring
+
+        key = options.text("key")
+        return KeyFileSigner(Path(key), key, wiring.passphrase_for(key))
+    from renderer.adapters.certificate_files import read_public_key
+    from renderer.adapters.external_signer import ExternalSigner
+
+    named = options.optional("public-key")
+    public = certificates.public_key if named is None and certificates is not None else read_public_key(named or "")
+    return ExternalSigner(options.text("signer"), public)
+
+
+def _forms(text: str) -> tuple[SignatureForm, ...]:
+    from renderer.model.bundles.signing import SignatureForm
+
+    forms = {"tag": (SignatureForm.COSIGN_TAG,), "bundle": (SignatureForm.SIGSTORE_BUNDLE,)}
+    return forms.get(text, tuple(SignatureForm))
 
 
 KEYGEN: Final = Command(
@@ -55,15 +119,39 @@ KEYGEN: Final = Command(
 
 SIGN: Final = Command(
     name="sign",
-    summary="Add a signature over the manifest of a bundle.",
+    summary="Add a signature over the manifest of a bundle or of a delta.",
     description=(
-        "The key is a PEM file: ECDSA P-256 or P-384, Ed25519, RSA. An encrypted key is opened with the "
-        "passphrase in SITEWRIGHT_KEY_PASSPHRASE, or you are asked for it."
+        "The key is a PEM file (ECDSA P-256 or P-384, Ed25519, RSA, SM2) or cosign's own; an encrypted one is opened "
+        "with the passphrase in SITEWRIGHT_KEY_PASSPHRASE, or you are asked for it. A key that lies in a device is "
+        "used by --signer COMMAND, which reads what is to be signed and writes the signature. Signing again with the "
+        "same key changes nothing."
     ),
     arguments=(
         BUNDLE,
-        Argument(names=("--key",), help="the private key", metavar="FILE", required=True),
+        Argument(names=("--key",), help="the private key", metavar="FILE"),
+        Argument(
+            names=("--signer",),
+            help="a command that signs: its input is signed, its output is the signature; no shell runs it",
+            metavar="COMMAND",
+            completes="nothing",
+        ),
+        Argument(names=("--public-key",), help="the public key of --signer", metavar="FILE"),
+        Argument(
+            names=("--certificate",), help="the certificate of the key, stored with the signature", metavar="FILE"
+        ),
+        Argument(names=("--chain",), help="the certificates that lead from it to the root", metavar="FILE"),
+        Argument(
+            names=("--form",),
+            help="how it is stored: under cosign's tag, which every tool reads; as a Sigstore bundle; or both",
+            choices=("tag", "bundle", "both"),
+            default="tag",
+            completes="nothing",
+        ),
     ),
-    examples=("sitewright bundle sign build/bundle.tar --key keys/vendor.key",),
+    examples=(
+        "sitewright bundle sign build/bundle.tar --key keys/vendor.key",
+        "sitewright bundle sign build/bundle.tar --key vendor.key --certificate vendor.crt --chain ca.crt",
+        "sitewright bundle sign build/bundle.tar --signer ./sign-with-hsm --public-key keys/vendor.pub --form both",
+    ),
     handler=_sign,
 )
