@@ -12,6 +12,7 @@ from renderer.formats.bundle.artifact import (
     describe,
     find_referrers,
     find_signatures,
+    holders_of_signatures,
     index_content,
     parse_index,
     parse_manifest,
@@ -92,8 +93,10 @@ class SignatureStore:
         stale = self._stale - self._blobs.keys()
         entries = parse_index(self._index, Where(file=self._source.location, subject="index.json"))
         kept = [entry.descriptor for entry in entries if entry.descriptor.digest not in self._stale]
-        # The bundle first, its signatures next, then images: what a render reads stands in front.
-        position = kept.index(self._subject) + 1
+        # The bundle first, its signatures next, oldest first, then images: what a render reads stands in front.
+        held = holders_of_signatures(self._index, self._subject.digest, self._source.blob, self._source.location)
+        front = {self._subject.digest, *(one.digest for one in held)}
+        position = 1 + max(place for place, one in enumerate(kept) if one.digest in front)
         listed = [manifest.descriptor for manifest in self._new]
         blobs = [in_memory(describe(content, ""), content) for content in self._blobs.values()]
         writer.extend(path, index_content([*kept[:position], *listed, *kept[position:]]), blobs, drop=stale)

@@ -8,7 +8,7 @@ from typing import Final
 from renderer.commands.bundle.assembly import entry_name, is_carried, listed
 from renderer.errors import BundleRefusedError, Finding, Severity, Where
 from renderer.formats.bundle.artifact import (
-    find_signatures,
+    holders_of_signatures,
     parse_index,
     parse_manifest,
     read_parts,
@@ -49,7 +49,8 @@ def check_index(index: bytes, verified: VerifiedBundle, source: BundleSource) ->
     where = Where(file=source.location, subject="index.json")
     expected = {entry_name(entry): entry for entry in listed(verified.bundle)}
     beside = {verified.manifest.digest}
-    beside |= {one.digest for one in find_signatures(index, verified.manifest.digest, source.location)}
+    holders = holders_of_signatures(index, verified.manifest.digest, source.blob, source.location)
+    beside |= {one.digest for one in holders}
     findings = []
     for entry in parse_index(index, where):
         name, found = entry_name(entry.descriptor), entry.descriptor
@@ -126,7 +127,7 @@ class _BlobCheck:
 def _check_blobs(index: bytes, verified: VerifiedBundle, source: Layout) -> _BlobCheck:
     check = _BlobCheck(source)
     check.manifest(verified.manifest)
-    for signatures in find_signatures(index, verified.manifest.digest, source.location):
+    for signatures in holders_of_signatures(index, verified.manifest.digest, source.blob, source.location):
         check.manifest(signatures)
     for image in verified.bundle.images:
         if is_carried(image):

@@ -307,6 +307,15 @@ def find_referrers(
     return tuple(found)
 
 
+def holders_of_signatures(index: bytes, manifest: Digest, read: ReadBlob, location: str) -> tuple[Descriptor, ...]:
+    """Every manifest that `index.json` lists as one of signatures over `manifest`, in both forms.
+
+    Raises BundleRefusedError.
+    """
+    referrers = find_referrers(index, manifest, read, location)
+    return (*find_signatures(index, manifest, location), *(descriptor for descriptor, _ in referrers))
+
+
 def read_signatures(
     index: bytes, manifest: Descriptor, manifest_bytes: bytes, read: ReadBlob, location: str
 ) -> tuple[StoredSignature, ...]:
