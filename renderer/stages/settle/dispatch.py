@@ -10,6 +10,7 @@ from typing import Final
 from renderer.errors import Finding
 from renderer.model.generated.groups import groups_of
 from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
+from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.generated.values import GeneratedValue
 from renderer.model.objects.manifest import Manifest
 from renderer.model.rendering import ExternalObject
@@ -42,10 +43,16 @@ def rulings(values: Iterable[GeneratedValue], policy: GeneratedPolicy) -> Mappin
     }
 
 
-def settle(manifests: Iterable[Manifest], generated: Sequence[GeneratedValue], policy: GeneratedPolicy) -> Settled:
+def settle(
+    manifests: Iterable[Manifest],
+    generated: Sequence[GeneratedValue],
+    policy: GeneratedPolicy,
+    captured: Captured = NOTHING_CAPTURED,
+) -> Settled:
     """Settle the fields that `generated` lists; `Settled.findings` are those of `unsettled`.
 
-    What nobody settles holds a placeholder: an invented value never reaches a tree or a message.
+    What nobody settles holds a placeholder: an invented value never reaches a tree or a message. Secrets that are
+    `captured` are not in here either: what stands for them is replaced when objects are sealed, or taken as sealed.
     """
     ruled = rulings(generated, policy)
     index = FieldIndex(generated)
@@ -57,7 +64,8 @@ def settle(manifests: Iterable[Manifest], generated: Sequence[GeneratedValue], p
         if at:
             items = tuple(Item(drafts[number], _fields(drafts[number], mode, ruled)) for number in at)
             everything = tuple(draft.manifest for draft in drafts)
-            answer = way.settled(Task(items=items, groups=groups, policy=policy, manifests=everything))
+            task = Task(items=items, groups=groups, policy=policy, manifests=everything, captured=captured)
+            answer = way.settled(task)
             for number, draft in zip(at, answer.drafts, strict=True):
                 drafts[number] = draft
             added.extend(answer.added)

@@ -11,6 +11,7 @@ from renderer.errors import Finding
 from renderer.model.fields import Json
 from renderer.model.generated.groups import GeneratedGroup
 from renderer.model.generated.policy import GeneratedPolicy, Ruling
+from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest
 from renderer.model.rendering import ExternalObject
@@ -76,13 +77,14 @@ class Task:
     """Everything that one mode has to settle in a site, in the order of the objects.
 
     `groups` are those with a member in this mode, by name; `manifests` are all objects of the site, without any
-    invented value in them.
+    invented value in them. `captured` is what the lock captured for the site.
     """
 
     items: tuple[Item, ...]
     groups: Mapping[str, GeneratedGroup]
     policy: GeneratedPolicy
     manifests: Sequence[Manifest]
+    captured: Captured = NOTHING_CAPTURED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
