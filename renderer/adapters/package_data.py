@@ -7,7 +7,7 @@ way in, so a zipped installation works too.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,7 +17,7 @@ from typing import cast
 from renderer.model.fields import Json
 from renderer.model.trees.tree import RelativePath
 
-__all__ = ["schema", "schema_names", "template", "template_names"]
+__all__ = ["Templates", "schema", "schema_names", "template", "template_names"]
 
 _SCHEMA = ".json"
 
@@ -43,6 +43,19 @@ def template(path: str) -> str:
 def template_names(prefix: str = "") -> tuple[str, ...]:
     """The paths of all templates that begin with `prefix`, sorted."""
     return tuple(sorted(name for name in _names(_root("templates"), "") if name.startswith(prefix)))
+
+
+class Templates(Mapping[str, str]):
+    """All shipped templates by path; each is read when it is asked for."""
+
+    def __getitem__(self, path: str) -> str:
+        return template(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(template_names())
+
+    def __len__(self) -> int:
+        return len(template_names())
 
 
 def _text(directory: str, path: str) -> str:

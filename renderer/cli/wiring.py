@@ -84,14 +84,14 @@ def shown(path: Path) -> str:
 
 def workspace(files: WorkingTree, options: Options | None = None) -> Workspace:
     """What the verbs over sites work with; the chart engine is the one that `--engine` names."""
-    from renderer.adapters.package_data import schema, template, template_names
+    from renderer.adapters.package_data import Templates, schema
     from renderer.cli.registries import repository
     from renderer.commands.site.loading import Workspace
 
     return Workspace(
         files=files,
         schema=schema,
-        templates={name: template(name) for name in template_names()},
+        templates=Templates(),
         engine=engine(options.text("engine") if options else "embedded"),
         executor=executor(),
         version=__version__,
