@@ -11,7 +11,7 @@ from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.bundle.discovery_source import SourceValueSet
 from renderer.formats.charts.annotations import annotated_images
 from renderer.formats.kubesphere.package import cluster_info, is_agent
-from renderer.inflation import Part, Tools, asks_for_apis, inflate_component
+from renderer.inflation import Part, Tools, inflate_component
 from renderer.model.bundles.bundle import BundleImage
 from renderer.model.bundles.extension import Component, ComponentKind, Descriptor, Extension
 from renderer.model.fields import Json
@@ -96,8 +96,10 @@ def look(question: Question, bench: Workbench) -> Found:
     tries = [one for extension in question.extensions for one in _tries(extension, question)]
     found = Found()
     parts = _inflated(tries, question, tools, (), found)
+    agents = [_on_member(one) for one, part in parts if _asks_for_role(part, tools)]
+    parts += _inflated(agents, question, tools, (), found)
     served = tuple(sorted({api for _, part in parts for api in served_by(part.inflated.manifests)}))
-    asking = [one for one, part in parts if served and _asks(part, tools)]
+    asking = [one for one, part in parts if served and _mentions("APIVersions", part, tools)]
     parts += _inflated(asking, question, tools, served, found)
     _look_through(parts, question.images, found)
     for extension in question.extensions:
@@ -105,9 +107,17 @@ def look(question: Question, bench: Workbench) -> Found:
     return found
 
 
-def _asks(part: Part, tools: Tools) -> bool:
-    """True when the chart looks at what the cluster serves."""
-    return tools.memo.get(("asks", part.component.content.digest), lambda: asks_for_apis(part, tools))
+def _asks_for_role(part: Part, tools: Tools) -> bool:
+    """True for the agent of a KubeSphere extension that may differ between host and member clusters."""
+    return is_agent(part.component) and _mentions("clusterInfo", part, tools)
+
+
+def _mentions(word: str, part: Part, tools: Tools) -> bool:
+    """True when a template of the chart holds `word`, so that its objects may depend on it."""
+    if part.request is None:
+        return False
+    request, key = part.request, ("mentions", word, part.component.content.digest)
+    return tools.memo.get(key, lambda: any(word in text for text in tools.engine.chart_files(request).values()))
 
 
 def _tries(extension: Extension, question: Question) -> Iterator[_Try]:
@@ -119,10 +129,13 @@ def _tries(extension: Extension, question: Question) -> Iterator[_Try]:
         for name, values, labels in sets:
             for version in versions:
                 told = name if len(versions) == 1 else f"{name} with Kubernetes {version}"
-                yield _Try(extension, component, told, _layered(component, values, host=True), labels, version)
-                if is_agent(component):
-                    member = _layered(component, values, host=False)
-                    yield _Try(extension, component, told + _MEMBER, member, labels, version)
+                yield _Try(extension, component, told, _layered(component, values), labels, version)
+
+
+def _on_member(one: _Try) -> _Try:
+    """The same on a member cluster."""
+    told = cluster_info("member", host=False)
+    return replace(one, name=one.name + _MEMBER, values=_merged(one.values, told))
 
 
 def runs_on(constraint: Constraint | None) -> Version:
@@ -131,11 +144,16 @@ def runs_on(constraint: Constraint | None) -> Version:
     return next(allowed, _KUBERNETES[0])
 
 
-def _layered(component: Component, values: Mapping[str, Json], *, host: bool) -> Mapping[str, Json]:
+def _layered(component: Component, values: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The values of a component on a host cluster, as `renderer.stages.values` layers them for a site."""
     layers = [component.values, values]
     if is_agent(component):
-        layers.append(cluster_info("host" if host else "member", host=host))
-    return layer([ValuesLayer(origin="", values=one) for one in (*layers, component.forced)]).values
+        layers.append(cluster_info("host", host=True))
+    return _merged(*layers, component.forced)
+
+
+def _merged(*layers: Mapping[str, Json]) -> Mapping[str, Json]:
+    return layer([ValuesLayer(origin="", values=one) for one in layers]).values
 
 
 def _inflated(
