@@ -1,0 +1,199 @@
+"""Who made a signature, as far as a trust policy knows: one of its keys, or somebody whom an authority certified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from renderer.errors import Finding, InputError, Where
+from renderer.formats.trust.keys import PublicKey, parse_public_key
+from renderer.formats.trust.sm2 import ExtraMissingError
+from renderer.formats.trust.stored import StoredSignature
+from renderer.formats.trust.x509 import Authority, Certificate, find_path, parse_authority, parse_certificate
+from renderer.model.bundles.trust import Algorithm, TrustedAuthority, TrustedKey, TrustPolicy
+from renderer.model.reference import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One way to read a signature that holds: `member` of the policy, a key or an authority, stands behind it.
+
+    `signer` is what the signer is called, or None when `objection` leaves that open. `identities` are what counts
+    once, however often it signs: the key, and the certified names. `objection` is what the policy has against it,
+    whatever rule applies.
+    """
+
+    member: str
+    signer: str | None
+    algorithm: Algorithm
+    key: PublicKey
+    identities: frozenset[str]
+    objection: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """What came of asking about one signature. `fault` says why it is worth nothing, whoever made it."""
+
+    stored: StoredSignature
+    claims: tuple[Claim, ...] = ()
+    certificate: Certificate | None = None
+    fault: str | None = None
+
+    @property
+    def credible(self) -> bool:
+        """True when somebody of the policy vouches for this manifest, under one rule or another."""
+        return self.fault is None and any(claim.objection is None for claim in self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    trusted: TrustedKey
+    public: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    trusted: TrustedAuthority
+    certificates: Authority
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """The keys and authorities of a policy, ready to be asked about signatures."""
+
+    keys: tuple[_Key, ...]
+    authorities: tuple[_Authority, ...]
+
+    @classmethod
+    def of(cls, policy: TrustPolicy) -> Signers:
+        """Read the keys and certificates of `policy`. Raises InputError with every one that cannot be used."""
+        keys: list[_Key] = []
+        authorities: list[_Authority] = []
+        faults: list[Finding] = []
+        for key in policy.keys:
+            try:
+                keys.append(_Key(key, parse_public_key(key.pem)))
+            except ValueError as error:
+                faults.append(_unusable(error, policy, f"key {key.name}", f"the key `{key.name}`"))
+        for authority in policy.authorities:
+            try:
+                authorities.append(_Authority(authority, parse_authority(authority.pem)))
+            except ValueError as error:
+                name = f"authority {authority.name}"
+                faults.append(_unusable(error, policy, name, f"the authority `{authority.name}`"))
+        if faults:
+            raise InputError(*faults)
+        return cls(tuple(keys), tuple(authorities))
+
+    def hear(self, stored: StoredSignature, manifest: Digest, now: datetime) -> Hearing:
+        """Everybody who may stand behind a signature over `manifest`. Raises nothing: what is wrong is the answer."""
+        try:
+            signature = stored.signature()
+            certificate = parse_certificate(stored.certificates[0]) if stored.certificates else None
+        except ValueError as error:
+            return Hearing(stored=stored, fault=str(error))
+        claims = tuple(self._by_keys(stored.signed_bytes, signature, now.astimezone(UTC).date()))
+        nobody = "no key of the trust policy made it"
+        if certificate is not None:
+            try:
+                claims += tuple(self._by_certificate(stored, signature, certificate, now))
+                nobody = f"{nobody}, and the policy names no authority"
+            except ValueError as error:
+                nobody = str(error)
+        fault = _about_something_else(stored, manifest) if claims else nobody
+        return Hearing(stored=stored, claims=claims, certificate=certificate, fault=fault)
+
+    def _by_keys(self, signed: bytes, signature: bytes, today: date) -> Iterator[Claim]:
+        for key in self.keys:
+            algorithm = key.public.check(signed, signature)
+            if algorithm is not None:
+                yield Claim(
+                    member=key.trusted.name,
+                    signer=key.trusted.name,
+                    algorithm=algorithm,
+                    key=key.public,
+                    identities=frozenset({str(key.public.fingerprint)}),
+                    objection=self._revoked(key.public, today) or _not_valid(key.trusted, today),
+                )
+
+    def _by_certificate(
+        self, stored: StoredSignature, signature: bytes, certificate: Certificate, now: datetime
+    ) -> Iterator[Claim]:
+        """What each authority says. Raises ValueError when certificate and signature do not belong together."""
+        key = certificate.public_key()
+        algorithm = key.check(stored.signed_bytes, signature)
+        if algorithm is None:
+            raise ValueError("it is not by the key in its certificate")
+        chain = (certificate, *map(parse_certificate, stored.certificates[1:]))
+        for authority in self.authorities:
+            signer, identities = None, frozenset({str(key.fingerprint)})
+            objection = _not_certified(chain, authority, now) or self._revoked(key, now.astimezone(UTC).date())
+            names = authority.trusted.asked_for(certificate.names)
+            if objection is None and names:
+                signer = f"{authority.trusted.name}/{names[0].value}"
+                identities |= {str(name).casefold() for name in names}
+            elif objection is None:
+                has = ", ".join(f"`{name}`" for name in certificate.names) or "no name"
+                objection = f"`{authority.trusted.name}` certified it, but its subjects do not include {has}"
+            yield Claim(
+                member=authority.trusted.name,
+                signer=signer,
+                algorithm=algorithm,
+                key=key,
+                identities=identities,
+                objection=objection,
+            )
+
+    def _revoked(self, key: PublicKey, today: date) -> str | None:
+        """A revoked key does not count under any name, nor with any certificate."""
+        for one in self.keys:
+            if one.public.fingerprint == key.fingerprint and one.trusted.revoked_on(today):
+                return f"the key `{one.trusted.name}` is {one.trusted.revoked}"
+        return None
+
+
+def _about_something_else(stored: StoredSignature, manifest: Digest) -> str | None:
+    """What a signature that holds speaks of, when it is not `manifest`."""
+    try:
+        spoken_of = stored.digest()
+    except ValueError as error:
+        return str(error)
+    return None if spoken_of == manifest else f"it is for another manifest, {spoken_of}"
+
+
+def _not_valid(key: TrustedKey, today: date) -> str | None:
+    if key.valid_on(today):
+        return None
+    start = f"from {key.valid_from}" if key.valid_from else ""
+    end = f"to {key.valid_to}" if key.valid_to else ""
+    return f"the key is valid {' '.join(part for part in (start, end) if part)}, and today is {today}"
+
+
+def _not_certified(chain: tuple[Certificate, ...], authority: _Authority, now: datetime) -> str | None:
+    """Why an authority does not stand behind the first certificate of `chain`; None when it does."""
+    try:
+        path = find_path(chain, authority.certificates, now)
+    except ValueError as error:
+        return f"not certified by `{authority.trusted.name}`: {error}"
+    for certificate in path:
+        if certificate.serial in authority.trusted.revoked:
+            return f"the certificate `{certificate.subject}` with serial number {certificate.serial} is revoked"
+    return None
+
+
+def _unusable(error: ValueError, policy: TrustPolicy, name: str, called: str) -> Finding:
+    where = Where(subject=f"trust policy {policy.name}, {name}")
+    if isinstance(error, ExtraMissingError):
+        message = f"{called} is for SM2, and the extra `sm` of Sitewright is not installed"
+        return Finding(code="extra-missing", message=message, where=where, hint=error.hint)
+    if name.startswith("authority"):
+        message = f"{called} cannot be used: {error}"
+        return Finding(code="not-an-authority", message=message, where=where)
+    return Finding(
+        code="invalid-public-key",
+        message=f"{called} cannot be used: {error}",
+        where=where,
+        hint="openssl pkey -in PRIVATE.pem -pubout -out PUBLIC.pem",
+    )
