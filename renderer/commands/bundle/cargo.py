@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from renderer.commands.bundle.assembly import listed
 from renderer.commands.bundle.bases import blobs_of
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import Where
 from renderer.formats.bundle.artifact import (
+    BUNDLE_TYPE,
     INDEX_TYPES,
     MANIFEST_TYPES,
     describe,
@@ -18,6 +20,7 @@ from renderer.formats.bundle.artifact import (
     parse_manifest,
     read_parts,
 )
+from renderer.formats.bundle.closure import closure
 from renderer.formats.bundle.packing import make_packing_list, packing_tag
 from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.extension import Descriptor
@@ -78,15 +81,16 @@ def cargo_of(source: Layout) -> Cargo:
     """The cargo that the bundle in `source` makes. Raises BundleRefusedError when the layout is damaged."""
     index = source.index()
     parts = read_parts(index, source.blob, source.location)
+    bundle = read_unverified(parts, source.location)
     found = blobs_of(source, index)
-    order = source.order()
-    blobs = [found[digest] for digest in order if digest in found] if order else list(found.values())
+    order = source.order() or _order(index, bundle, found, source)
+    blobs = [found[digest] for digest in dict.fromkeys((*order, *found)) if digest in found]
     config, packing = make_packing_list(index, blobs)
     names = _names(index, source.location)
     types = INDEX_TYPES | MANIFEST_TYPES
     stowed = (_stowed(one, names, found, source) for one in found.values() if one.media_type in types)
     return Cargo(
-        bundle=read_unverified(parts, source.location),
+        bundle=bundle,
         manifest=parts.manifest,
         index=index,
         blobs=tuple(blobs),
@@ -94,6 +98,15 @@ def cargo_of(source: Layout) -> Cargo:
         packing=packing,
         packed_index=config,
     )
+
+
+def _order(index: bytes, bundle: Bundle, found: Mapping[Digest, Descriptor], source: Layout) -> Iterable[Digest]:
+    """What comes first in a tar file that `bundle build` and `bundle sign` make: signatures, the latest in front."""
+    implied = {entry.digest for entry in listed(bundle)}
+    entries = parse_index(index, Where(file=source.location, subject="index.json"))
+    beside = [one.descriptor for one in entries if one.descriptor.digest not in implied]
+    beside = [one for one in beside if one.artifact_type != BUNDLE_TYPE]
+    return closure(beside, source.blob, found.__contains__, source.location)
 
 
 def _names(index: bytes, location: str) -> dict[Digest, str]:
@@ -117,9 +130,9 @@ def _stowed(
     if descriptor.media_type in MANIFEST_TYPES:
         subject = parse_manifest(content, where).subject
         return Stowed(descriptor=descriptor, tag=tag, subject=subject.digest if subject else None)
-    listed = [entry.descriptor.digest for entry in parse_index(content, where)]
-    below = tuple(digest for digest in listed if digest in carried)
-    return Stowed(descriptor=descriptor, tag=tag, below=below, sparse=len(below) < len(listed))
+    entries = [entry.descriptor.digest for entry in parse_index(content, where)]
+    below = tuple(digest for digest in entries if digest in carried)
+    return Stowed(descriptor=descriptor, tag=tag, below=below, sparse=len(below) < len(entries))
 
 
 def levels(manifests: Mapping[Digest, Stowed]) -> tuple[tuple[Stowed, ...], ...]:
