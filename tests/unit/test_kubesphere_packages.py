@@ -13,6 +13,7 @@ from renderer.formats.bundle.artifact import CHART_LAYER, describe
 from renderer.formats.kubernetes.manifests import load_values
 from renderer.formats.kubesphere.chart import generated_chart_file
 from renderer.formats.kubesphere.package import Package, cluster_info, forced_values, is_agent, read_package
+from renderer.formats.kubesphere.permissions import summary
 from renderer.model.bundles.extension import ClusterRole, RequirementKind
 from renderer.model.fields import FieldError, Fields
 from renderer.model.trees.tree import FileTree
@@ -122,6 +123,7 @@ def test_images_are_completed_as_runtimes_do_and_named_once() -> None:
         "docker.io/kubesphere/kubectl:v1.27.12",
         "docker.io/library/busybox:latest",
         "quay.io/prometheus/prometheus:v2.51.2",
+        "docker.io/kubesphere/helm-init:v0.1.0",  # what the installer runs before Helm
     ]
 
 
@@ -257,9 +259,55 @@ def test_permissions_that_would_silently_grant_nothing(text: str) -> None:
     assert [code for code, _, _ in faults(METADATA, permissions_yaml=text)] == ["unreadable-permissions"]
 
 
+@pytest.mark.parametrize("verbs", ["get", "[get, 1]", "{get: true}"])
+def test_a_rule_that_kubesphere_would_leave_out_is_a_fault(verbs: str) -> None:
+    text = f"kind: Role\nrules:\n  - {{verbs: [get]}}\n  - {{verbs: {verbs}}}\n"
+    ((code, file, path),) = faults(METADATA, permissions_yaml=text)
+    assert (code, file) == ("unreadable-permissions", "packages/monitoring/permissions.yaml")
+    assert str(path).startswith("rules[1].verbs")
+
+
 def test_permissions_may_be_absent() -> None:
     tree = FileTree.of([("extension.yaml", METADATA.encode())])
-    assert read_package(tree, "x").extension.name == "monitoring"
+    found = read_package(tree, "x")
+    assert (found.extension.name, summary(found.grants)) == ("monitoring", "nothing beyond its namespace")
+
+
+def test_what_permissions_grant_is_kept() -> None:
+    text = """\
+kind: ClusterRole
+rules:
+  - {verbs: [get, list], apiGroups: ["", apps], resources: [secrets], resourceNames: [token]}
+  - {verbs: ["*"], nonResourceURLs: ["/metrics"]}
+---
+kind: Role
+rules: [{verbs: ["*"], apiGroups: ["*"], resources: ["*"]}]
+"""
+    grants = package(permissions_yaml=text).grants
+    assert [(grant.cluster, grant.everything, str(grant)) for grant in grants] == [
+        (True, False, "get, list on secrets, apps/secrets named token"),
+        (True, False, "* on /metrics"),
+        (False, True, "* on */*"),
+    ]
+    assert summary(grants) == "2 in the cluster and 1 in its namespace"
+    assert summary(package(permissions_yaml=text.replace("kind: Role", "kind: ClusterRole")).grants) == "everything"
+
+
+def test_languages_are_those_of_iso_639() -> None:
+    text = METADATA.replace("displayName: {zh: 监控, en: Monitoring}", "displayName: {zh_CN: 监控, en: Monitoring}")
+    with pytest.raises(InputError) as caught:
+        package(text)
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where.path, finding.got) == ("invalid-field", "displayName.zh_CN", "`zh_CN`")
+    assert finding.expected == "two lower-case letters of ISO 639-1, such as `en` or `zh`"
+
+
+def test_a_dependency_is_typed_as_helm_types_it() -> None:
+    text = METADATA.replace(
+        'tags: [extension], condition: "frontend.enabled,global.ui"', "tags: extension, condition: 1"
+    )
+    text = text.replace("{name: shared}", "{version: 1.0.0}")
+    assert [path for _, _, path in faults(text)] == ["dependencies[0].condition", "dependencies[3].name"]
 
 
 # --- the real ones -----------------------------------------------------------------------------------------------

@@ -5,16 +5,17 @@ Source: ksbuilder (pkg/api/metadata.go, cmd/package.go). What is installed of a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from types import NoneType
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
 from renderer.errors import Finding, InputError, Severity, Where
-from renderer.formats.kubernetes.manifests import Limits, YamlError, load_documents, load_values
+from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
+from renderer.formats.kubesphere.faults import Faults
 from renderer.formats.kubesphere.parts import AGENT_TAG, HOST_TAG, Package, cluster_info, forced_values, is_agent
+from renderer.formats.kubesphere.permissions import PERMISSIONS_FILE, read_permissions
 from renderer.model.bundles.extension import (
     ClusterRole,
     Extension,
@@ -23,7 +24,7 @@ from renderer.model.bundles.extension import (
     dns_label,
     extension_name,
 )
-from renderer.model.fields import FieldError, Fields, Json, spell_path
+from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import ImageReference
 from renderer.model.trees.tree import FileTree
 from renderer.model.version import Constraint, Version
@@ -44,17 +45,18 @@ __all__ = [
 
 METADATA_FILE: Final = "extension.yaml"
 CHART_FILE: Final = "Chart.yaml"
-PERMISSIONS_FILE: Final = "permissions.yaml"
 KUBESPHERE: Final = "kubesphere"
 """The capability that ks-core provides: the version of KubeSphere."""
 
 _LIMITS: Final = Limits(bytes=4 * 2**20, depth=64, nodes=100_000, aliased=10_000, documents=200)
 _REQUIRED: Final = ("apiVersion", "name", "version", "displayName", "description", "category", "provider", "icon")
+_TEXTS: Final = ("apiVersion", "category", "icon", "home", "docs", "staticFileDirectory")
+_TRANSLATED: Final = ("displayName", "description", "provider")
+_LANGUAGE: Final = re.compile(r"[a-z]{2}\Z")  # ISO 639-1, which ksbuilder demands
 _HOOK_IMAGE: Final = "executor-hook-image.kubesphere.io"
 _ANY_VERSION: Final = ">=0.0.0-0"
 _VERSION_LIMIT: Final = 63
 _NO_VERSION: Final = Version(0, 0, 0)
-T = TypeVar("T")
 
 
 def read_package(tree: FileTree, file: str) -> Package:
@@ -65,10 +67,17 @@ def read_package(tree: FileTree, file: str) -> Package:
     """
     place = Where(file=f"{file}/{METADATA_FILE}")
     metadata = _mapping_of(tree, METADATA_FILE, place)
-    faults = _Faults(place)
+    faults = Faults(place)
+    grants, unreadable = read_permissions(tree, file)
     for key in _REQUIRED:
         if metadata.content.get(key) in (None, "", {}):
             faults.add(FieldError(metadata.at(key), f"`{key}` is missing", code="missing-field"))
+    for key in _TEXTS:
+        with faults.collected():
+            metadata.text(key, "")
+    for key in _TRANSLATED:
+        with faults.collected():
+            _check_languages(metadata, key)
     name = faults.read(lambda: metadata.parsed("name", extension_name, "unnamed"), "unnamed")
     multicluster = faults.read(lambda: _multicluster(metadata), default=False)
     package = Package(
@@ -77,9 +86,10 @@ def read_package(tree: FileTree, file: str) -> Package:
         namespace=faults.read(lambda: _namespace(metadata, name), "default"),
         multicluster=multicluster,
         dependencies=_dependencies(tree, metadata, file, faults),
+        grants=grants,
         notes=_notes(metadata, place),
     )
-    faults.findings += _unreadable_permissions(tree, file)
+    faults.findings += unreadable
     faults.raise_if_any()
     return package
 
@@ -106,6 +116,18 @@ def _mapping_of(tree: FileTree, path: str, place: Where) -> Fields:
         raise InputError(error.finding().at(place)) from error
 
 
+def _check_languages(metadata: Fields, key: str) -> None:
+    """A text in several languages has a language code as every key. Raises FieldError."""
+    for code in metadata.child(key).content:
+        if not isinstance(code, str) or _LANGUAGE.match(code) is None:
+            raise FieldError(
+                (*metadata.at(key), str(code)),
+                "this is not the code of a language",
+                expected="two lower-case letters of ISO 639-1, such as `en` or `zh`",
+                got=f"`{code}`",
+            )
+
+
 def _multicluster(metadata: Fields) -> bool:
     mode = metadata.text("installationMode", "") or "HostOnly"
     if mode not in ("HostOnly", "Multicluster"):
@@ -123,7 +145,7 @@ def _namespace(metadata: Fields, name: str) -> str:
     return metadata.parse(stated, dns_label, metadata.at("namespace"))
 
 
-def _extension(metadata: Fields, name: str, faults: _Faults, *, multicluster: bool) -> Extension:
+def _extension(metadata: Fields, name: str, faults: Faults, *, multicluster: bool) -> Extension:
     """The extension without components; faults are collected, and what is faulty stands empty."""
     requires = list(_external(metadata, faults))
     platform = faults.read(lambda: metadata.optional("ksVersion", Constraint.parse), None)
@@ -152,7 +174,7 @@ def _version(text: str) -> Version:
     return version
 
 
-def _external(metadata: Fields, faults: _Faults) -> Iterable[Requirement]:
+def _external(metadata: Fields, faults: Faults) -> Iterable[Requirement]:
     for fields in faults.children(metadata, "externalDependencies"):
         requirement = faults.read(partial(_requirement, fields), None)
         if requirement is not None:
@@ -175,7 +197,7 @@ def _requirement(fields: Fields) -> Requirement:
     )
 
 
-def _images(metadata: Fields, faults: _Faults) -> tuple[ImageReference, ...]:
+def _images(metadata: Fields, faults: Faults) -> tuple[ImageReference, ...]:
     """Every image that the package names, completed as container runtimes do (`busybox`), each once."""
     found: dict[ImageReference, None] = {}
     texts: tuple[str, ...] = ()
@@ -184,13 +206,24 @@ def _images(metadata: Fields, faults: _Faults) -> tuple[ImageReference, ...]:
     for index, text in enumerate(texts):
         with faults.collected():
             found[metadata.parse(text.strip(), ImageReference.parse, (*metadata.at("images"), index))] = None
+    for key, image in _hook_images(metadata).items():
+        with faults.collected():
+            found[metadata.parse(image, ImageReference.parse, (*metadata.at("annotations"), key))] = None
     return tuple(found)
 
 
-def _dependencies(tree: FileTree, metadata: Fields, file: str, faults: _Faults) -> tuple[Fields, ...]:
+def _hook_images(metadata: Fields) -> dict[str, str]:
+    """The annotations that name an image which KubeSphere's installer runs before Helm."""
+    annotations = metadata.content.get("annotations")
+    if not isinstance(annotations, dict):
+        return {}
+    return {key: str(annotations[key]).strip() for key in sorted(annotations) if key.startswith(_HOOK_IMAGE)}
+
+
+def _dependencies(tree: FileTree, metadata: Fields, file: str, faults: Faults) -> tuple[Fields, ...]:
     """The subcharts as the chart lists them; a source directory without Chart.yaml lists them in extension.yaml."""
     if CHART_FILE not in tree.files:
-        return faults.children(metadata, "dependencies")
+        return _checked(metadata, faults)
     place = Where(file=f"{file}/{CHART_FILE}")
     try:
         chart = _mapping_of(tree, CHART_FILE, place)
@@ -209,46 +242,24 @@ def _dependencies(tree: FileTree, metadata: Fields, file: str, faults: _Faults) 
                     hint="ksbuilder package DIRECTORY",
                 )
             )
-    return _Faults(place, faults.findings).children(chart, "dependencies")
+    return _checked(chart, Faults(place, faults.findings))
 
 
-def _unreadable_permissions(tree: FileTree, file: str) -> list[Finding]:
-    """Findings when `permissions.yaml` is not what KubeSphere grants rights from; it would silently grant fewer."""
-    content = tree.files.get(PERMISSIONS_FILE)
-    if content is None:
-        return []
-    place = Where(file=f"{file}/{PERMISSIONS_FILE}")
-    try:
-        documents = load_documents(content, limits=_LIMITS)
-    except YamlError as error:
-        place = replace(place, line=error.line, column=error.column)
-        return [Finding(code="unreadable-permissions", message=error.message, where=place)]
-    return [
-        Finding(
-            code="unreadable-permissions",
-            message="this document grants nothing: it is neither a ClusterRole nor a Role with rules",
-            where=replace(place, line=document.line),
-            expected="`kind: ClusterRole` or `kind: Role`, and `rules`",
-        )
-        for document in documents
-        if not _is_role(document.value)
-    ]
-
-
-def _is_role(value: Json) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.get("kind") in ("ClusterRole", "Role")
-        and isinstance(value.get("rules", []), list | NoneType)
-    )
+def _checked(chart: Fields, faults: Faults) -> tuple[Fields, ...]:
+    """The dependencies whose fields are of the types that Helm reads (chart.Dependency)."""
+    sound = []
+    for dependency in faults.children(chart, "dependencies"):
+        with faults.collected():
+            for key in ("name", "version", "repository", "condition", "alias"):
+                dependency.text(key, "" if key != "name" else None)
+            dependency.texts("tags")
+            sound.append(dependency)
+    return tuple(sound)
 
 
 def _notes(metadata: Fields, place: Where) -> tuple[Finding, ...]:
     """What KubeSphere would run besides the chart, and a render cannot show."""
-    annotations = metadata.content.get("annotations")
-    if not isinstance(annotations, dict):
-        return ()
-    hooks = {key: annotations[key] for key in sorted(annotations) if key.startswith(_HOOK_IMAGE)}
+    hooks = _hook_images(metadata)
     if not hooks:
         return ()
     return (
@@ -261,42 +272,3 @@ def _notes(metadata: Fields, place: Where) -> tuple[Finding, ...]:
             hint="run it by hand where its effect is needed, or put that effect into a component",
         ),
     )
-
-
-class _Faults:
-    """Collects what is wrong with one file, so that a person sees all of it at once."""
-
-    def __init__(self, place: Where, findings: list[Finding] | None = None) -> None:
-        self.place = place
-        self.findings: list[Finding] = [] if findings is None else findings
-
-    def add(self, error: FieldError) -> None:
-        """Remember a fault."""
-        self.findings.append(error.finding().at(replace(self.place, path=spell_path(error.path) or None)))
-
-    @contextmanager
-    def collected(self) -> Iterator[None]:
-        """Collect a fault instead of raising it."""
-        try:
-            yield
-        except FieldError as error:
-            self.add(error)
-
-    def read(self, reader: Callable[[], T], default: T) -> T:
-        """What `reader` gives, or `default` when it finds a fault."""
-        try:
-            return reader()
-        except FieldError as error:
-            self.add(error)
-            return default
-
-    def children(self, fields: Fields, key: str) -> tuple[Fields, ...]:
-        """A list of mappings, or nothing when it is none."""
-        with self.collected():
-            return fields.children(key)
-        return ()
-
-    def raise_if_any(self) -> None:
-        """Raise InputError with everything found."""
-        if self.findings:
-            raise InputError(*self.findings)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.errors import Finding
+from renderer.formats.kubesphere.permissions import Grant
 from renderer.model.bundles.extension import Component, ComponentKind, Descriptor, Extension
 from renderer.model.fields import Fields, Json
 
@@ -26,8 +27,8 @@ AGENT_TAG: Final = "agent"
 class Package:
     """What a package says: the extension without components, and the parts its components are made of.
 
-    `metadata` is the content of `extension.yaml`, `dependencies` those of its chart. `notes` are findings that do not
-    keep the package from being used.
+    `metadata` is the content of `extension.yaml`, `dependencies` those of its chart, `grants` the rights that
+    KubeSphere would give to its installer. `notes` are findings that do not keep the package from being used.
     """
 
     metadata: Mapping[str, Json]
@@ -35,6 +36,7 @@ class Package:
     namespace: str
     multicluster: bool
     dependencies: tuple[Fields, ...]
+    grants: tuple[Grant, ...] = ()
     notes: tuple[Finding, ...] = ()
 
     def with_chart(self, chart: Descriptor) -> Extension:
