@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -38,13 +40,18 @@ REGISTRY_ARGUMENTS: Final = (
     Argument(names=("--ca",), help="trust this CA (PEM) instead of the one in the profile", metavar="FILE"),
     *_CONNECTION,
 )
-ADDRESS_ARGUMENTS: Final = (
+SOURCES_ARGUMENTS: Final = (
     Argument(names=("--ca",), help="trust this CA (PEM) instead of the system's", metavar="FILE"),
     *_CONNECTION,
+)
+"""For verbs whose input names registries of its own."""
+ADDRESS_ARGUMENTS: Final = (
+    *SOURCES_ARGUMENTS,
     Argument(names=("--plain-http",), help="speak to the registry without TLS", takes="none"),
 )
 """For verbs that name a bundle in a registry as `oci://…`."""
 _JOBS: Final = range(1, 65)
+_SECRETS: Final = ("SITEWRIGHT_REGISTRY_USERNAME", "SITEWRIGHT_REGISTRY_PASSWORD")
 
 
 def open_registry(options: Options, site: SiteRegistry | None) -> RegistryClient:
@@ -100,7 +107,31 @@ def address(text: str) -> BundleAddress:
         ) from None
 
 
-def _opened(url: str, options: Options, ca: bytes | None, *, insecure: bool) -> RegistryClient:
+@contextmanager
+def sources(options: Options) -> Iterator[Callable[[str], RegistryClient]]:
+    """The registries that an input names, each opened when it is first asked for, all closed at the end.
+
+    The user name and password of the environment are for the host in SITEWRIGHT_REGISTRY_HOST: without it they would
+    be told to every registry that a file names.
+    """
+    environ = dict(os.environ)
+    if "SITEWRIGHT_REGISTRY_HOST" not in environ:
+        environ = {name: value for name, value in environ.items() if name not in _SECRETS}
+    opened: dict[str, RegistryClient] = {}
+    with ExitStack() as stack:
+
+        def open_once(url: str) -> RegistryClient:
+            if url not in opened:
+                ca, insecure = _authority(options.optional("ca"), None), url.startswith("http://")
+                opened[url] = stack.enter_context(_opened(url, options, ca, insecure=insecure, environ=environ))
+            return opened[url]
+
+        yield open_once
+
+
+def _opened(
+    url: str, options: Options, ca: bytes | None, *, insecure: bool, environ: Mapping[str, str] = os.environ
+) -> RegistryClient:
     from renderer.adapters.registry.opening import credential_source, open_registry
 
     certificate, key = options.optional("client-certificate"), options.optional("client-key")
@@ -108,10 +139,10 @@ def _opened(url: str, options: Options, ca: bytes | None, *, insecure: bool) -> 
         raise UsageError(_usage("--client-certificate and --client-key belong together", "give both"))
     return open_registry(
         url,
-        environ=os.environ,
+        environ=environ,
         ca=ca,
         client_certificate=(certificate, key) if certificate and key else None,
-        credentials=credential_source(url, os.environ, options.optional("authfile")),
+        credentials=credential_source(url, environ, options.optional("authfile")),
         insecure=insecure,
     )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from renderer import __version__
 from renderer.adapters.files import WorkingTree, root_around
-from renderer.adapters.layout import open_layout
+from renderer.adapters.layout import open_images, open_layout
 from renderer.cli.spec import Options
 from renderer.errors import Finding, RendererError, UsageError, Where
 from renderer.model.bundles.trust import TrustPolicy
@@ -74,6 +74,11 @@ class WithFile(WorkingTree):
 def files_around(path: str | Path) -> WorkingTree:
     """The working tree that `path` lies in."""
     return WorkingTree(root_around(Path(path)), lambda place: open_layout(place, shown(place)))
+
+
+def files_with_images(path: str) -> WorkingTree:
+    """The working tree that `path` lies in; its sources may be docker archives, too."""
+    return WorkingTree(root_around(Path(path)), lambda place: open_images(place, shown(place)))
 
 
 def shown(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from renderer.adapters.executors import SerialExecutor
 from renderer.adapters.files import WorkingTree
 from renderer.adapters.helm_embedded import EmbeddedHelm
-from renderer.adapters.layout import open_layout
+from renderer.adapters.layout import open_images, open_layout
 from renderer.adapters.layout_writer import FileLayoutWriter
 from renderer.adapters.signing import KeyFileSigner
 from renderer.commands import bundle as commands
@@ -22,7 +22,7 @@ from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.trust import Algorithm, TrustedKey, TrustPolicy, TrustRule
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
-from renderer.ports import Layout
+from renderer.ports import Layout, Registry
 from renderer.stages.verify import load_bundle
 from tests.realworld.stand_ins import write_layout
 
@@ -60,12 +60,18 @@ def schema(name: str) -> dict[str, Json]:
     return content
 
 
+def no_registry(url: str) -> Registry:
+    """What a workshop without registries says when it is asked for one."""
+    raise AssertionError(f"nothing in this test should ask {url}")
+
+
 class Workshop:
     """A working directory with sources, keys and bundles."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.files = WorkingTree(root, lambda path: open_layout(path, path.name))
+        self.files = WorkingTree(root, lambda path: open_images(path, path.name))
+        self.registry: Callable[[str], Registry] = no_registry
         self.writer = FileLayoutWriter(root)
         self.keys: dict[str, TrustedKey] = {}
 
@@ -127,7 +133,7 @@ class Workshop:
 
     def build(self, output: str = "bundle", source: str = "bundle.yaml", created: datetime | None = None) -> Outcome:
         """`bundle build`."""
-        bench = commands.Workbench(engine=EmbeddedHelm(), executor=SerialExecutor())
+        bench = commands.Workbench(engine=EmbeddedHelm(), executor=SerialExecutor(), registry=self.registry)
         described = schema("bundle-source")
         return commands.build(self.files, source, output, self.writer, bench, schema=described, created=created)
 

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from renderer.commands.bundle.assembly import assembled, is_carried
+from renderer.commands.bundle.assembly import assembled
+from renderer.commands.bundle.build_report import outcome
 from renderer.commands.bundle.contents import Contents, Packed
+from renderer.commands.bundle.faults import FaultsOfParts
 from renderer.commands.bundle.images import FoundImage, collect_images
+from renderer.commands.bundle.reading import SourceReader
 from renderer.commands.bundle.workbench import Workbench
 from renderer.errors import Finding, InputError
 from renderer.formats.bundle.artifact import TITLE
 from renderer.formats.bundle.source import BundleSourceDocument, SourceExtension, read_bundle_source
-from renderer.formats.documents.wording import count, headline, identity, size
 from renderer.model.bundles.bundle import Bundle
-from renderer.model.bundles.extension import Descriptor, Extension
+from renderer.model.bundles.extension import Extension
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
-from renderer.ports import Blob, Files, LayoutWriter
-
-if TYPE_CHECKING:
-    from renderer.commands.bundle.discovery_report import Discovery
+from renderer.model.reference import Platform
+from renderer.ports import Files, LayoutWriter
 
 
 def build(
@@ -34,14 +34,19 @@ def build(
     *,
     schema: Mapping[str, Json],
     created: datetime | None = None,
+    platforms: tuple[Platform, ...] = (),
 ) -> Outcome:
     """Make the bundle that the file `source` describes, and write it to `output`.
 
-    `schema` is `bundle-source.v1.json`; `created` is the time to use when the source names none (SOURCE_DATE_EPOCH).
+    `schema` is `bundle-source.v1.json`; `created` is the time to use when the source names none (SOURCE_DATE_EPOCH);
+    `platforms` replace those of the source.
     The same source and files give the same bytes, wherever and whenever. Nothing is written when objects name images
     that the bundle lacks: the outcome says which, and where. Raises InputError with every fault found.
     """
-    return build_document(read_bundle_source(files.read(source), source, schema), files, output, writer, bench, created)
+    document = read_bundle_source(files.read(source), source, schema)
+    if platforms:
+        document = replace(document, platforms=platforms)
+    return build_document(document, files, output, writer, bench, created)
 
 
 def build_document(
@@ -56,7 +61,9 @@ def build_document(
     moment = document.created or created
     if moment is None:
         raise InputError(_no_time(document))
-    packed, images = _collect(document, files)
+    if not document.platforms:
+        raise InputError(_no_platforms(document))
+    packed, images = _collect(document, files, bench)
     from renderer.commands.bundle.discovery_report import discover  # what inflates charts; no other verb needs it
 
     discovery = discover(document, files, packed, images, bench)
@@ -73,30 +80,25 @@ def build_document(
     )
     manifest, index, blobs = assembled(bundle, packed.blobs, images)
     writer.create(output, index, blobs)
-    return _outcome(bundle, manifest, blobs, output, discovery, packed.notes)
+    return outcome(bundle, manifest, blobs, images, output, discovery, packed.notes)
 
 
-def _collect(document: BundleSourceDocument, files: Files) -> tuple[Packed, tuple[FoundImage, ...]]:
-    """Everything that the source names, read and packed. Raises InputError with every fault of every part."""
-    contents = Contents(document, files)
-    faults: list[Finding] = []
+def _collect(document: BundleSourceDocument, files: Files, bench: Workbench) -> tuple[Packed, tuple[FoundImage, ...]]:
+    """Everything that the source names, read and packed. Raises InputError or RemoteError with every fault."""
+    contents = Contents(SourceReader(document.document, files), bench.registry)
+    faults = FaultsOfParts()
     found: list[Packed] = []
     for entry in document.extensions:
-        try:
+        with faults.of_part():
             found.append(
                 contents.extension(entry) if isinstance(entry, SourceExtension) else contents.packages(entry.packages)
             )
-        except InputError as error:
-            faults += error.findings
     images: tuple[FoundImage, ...] = ()
-    try:
-        images = collect_images(document, files)
-    except InputError as error:
-        faults += error.findings
+    with faults.of_part():
+        images = collect_images(document, files, bench)
     extensions = sorted((one for packed in found for one in packed.extensions), key=lambda one: (one.name, one.version))
-    faults += _repeated(extensions, document)
-    if faults:
-        raise InputError(*faults)
+    faults.add(*_repeated(extensions, document))
+    faults.raise_if_any()
     blobs = tuple(blob for packed in found for blob in packed.blobs)
     ordered = sorted(blobs, key=lambda blob: (blob.descriptor.annotations.get(TITLE, ""), str(blob.descriptor.digest)))
     return Packed(tuple(extensions), tuple(ordered), tuple(note for one in found for note in one.notes)), images
@@ -126,37 +128,11 @@ def _no_time(document: BundleSourceDocument) -> Finding:
     )
 
 
-def _outcome(
-    bundle: Bundle,
-    manifest: Descriptor,
-    blobs: tuple[Blob, ...],
-    output: str,
-    discovery: Discovery,
-    notes: tuple[Finding, ...],
-) -> Outcome:
-    carried = sum(is_carried(image) for image in bundle.images)
-    total = sum(blob.descriptor.size for blob in blobs)
-    components = sum(len(extension.components) for extension in bundle.extensions)
-    platforms = ", ".join(map(str, bundle.platforms))
-    images = f"{count(len(bundle.images), 'image')} ({carried} carried) for {platforms}"
-    lines = [
-        headline(bundle),
-        f"  {count(len(bundle.extensions), 'extension')}, {count(components, 'component')}, {images}",
-        f"  {discovery.line}",
-        f"  {count(len(blobs), 'blob')}, {size(total)}, written to {output}",
-        f"  {manifest.digest} (not signed yet)",
-    ]
-    return Outcome(
-        text="\n".join(lines),
-        document={
-            **identity(bundle, manifest.digest),
-            "output": output,
-            "extensions": [extension.id for extension in bundle.extensions],
-            "images": len(bundle.images),
-            "carriedImages": carried,
-            "blobs": len(blobs),
-            "bytes": total,
-            "discovery": discovery.document(),
-        },
-        findings=(*notes, *discovery.findings),
+def _no_platforms(document: BundleSourceDocument) -> Finding:
+    return Finding(
+        code="platforms-missing",
+        message="nothing says for which platforms the bundle is",
+        where=document.document.where(("spec",)),
+        expected="`platforms` in the source, or `--platform`",
+        hint="add `platforms: [linux/amd64]`",
     )

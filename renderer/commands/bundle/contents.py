@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import fnmatch
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
+from renderer.commands.bundle.reading import YAML_LIMITS, SourceReader
+from renderer.commands.bundle.remotes import fetch_chart
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.archives import ArchiveError, pack, unpack
+from renderer.formats.archives import pack
 from renderer.formats.bundle.artifact import CHART_LAYER, FILES_LAYER, describe
-from renderer.formats.bundle.discovery_source import SourceValueSet
-from renderer.formats.bundle.source import BundleSourceDocument, SourceComponent, SourceExtension
+from renderer.formats.bundle.remote_source import RemoteChart
+from renderer.formats.bundle.source import SourceExtension
 from renderer.formats.bundle.source_file import SourceFile
-from renderer.formats.canonical_json import parse_json
 from renderer.formats.charts.ignore import without_ignored
-from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
+from renderer.formats.kubernetes.manifests import YamlError, load_values
 from renderer.formats.kubesphere.chart import generated_chart_file
 from renderer.formats.kubesphere.package import CHART_FILE, METADATA_FILE, Package, read_package
 from renderer.model.bundles.extension import Component, ComponentKind, Descriptor, Extension
 from renderer.model.fields import FieldError, Json, spell_path
 from renderer.model.trees.tree import FileTree
-from renderer.ports import Blob, Files
+from renderer.ports import Blob, Registry
 
 _ARCHIVES: Final = (".tgz", ".tar.gz")
 _GLOB: Final = frozenset("*?[")
-_YAML: Final = Limits(bytes=4 * 2**20, depth=64, nodes=200_000, aliased=20_000)
-_SCHEMA_LIMIT: Final = 2**20
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +45,25 @@ def in_memory(descriptor: Descriptor, content: bytes) -> Blob:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Reads and packs what one bundle source names. Faults are InputError at the field that names the file."""
+    """Packs what one bundle source names. Faults are InputError at the field that names the file.
 
-    source: BundleSourceDocument
-    files: Files
+    `registry` gives the registry at an address, for charts that lie in one.
+    """
+
+    reader: SourceReader
+    registry: Callable[[str], Registry]
 
     def extension(self, extension: SourceExtension) -> Packed:
         """An extension described in the document."""
         components: list[Component] = []
         blobs: list[Blob] = []
+        notes: list[Finding] = []
         for component in extension.components:
-            blob = self._chart(component) if component.kind is ComponentKind.HELM else self._files(component)
+            if component.kind is ComponentKind.HELM:
+                blob, said = self._chart(component.content)
+                notes += said
+            else:
+                blob = self._files(component.name, component.content)
             blobs.append(blob)
             components.append(
                 Component(
@@ -67,12 +72,12 @@ class Contents:
                     content=blob.descriptor,
                     release=component.release,
                     namespace=component.namespace,
-                    values=self.values(component),
-                    values_schema=self._schema(component.values_schema),
+                    values=self.reader.values(component),
+                    values_schema=self.reader.schema(component.values_schema),
                 )
             )
         whole = replace(extension.extension, components=tuple(components))
-        return Packed((whole,), tuple(blobs))
+        return Packed((whole,), tuple(blobs), tuple(notes))
 
     def packages(self, packages: SourceFile) -> Packed:
         """The KubeSphere packages at a path or glob."""
@@ -92,12 +97,12 @@ class Contents:
         parts = packages.path.split("/")
         fixed = next(index for index, part in enumerate(parts) if _GLOB & set(part))
         root = "/".join(parts[:fixed])
-        below = self._read(packages, lambda: self.files.list(root))
+        below = self.reader.read(packages, lambda: self.reader.files.list(root))
         names = {name for name in below if name.endswith(_ARCHIVES)}
         names |= {name.removesuffix(f"/{METADATA_FILE}") for name in below if name.endswith(f"/{METADATA_FILE}")}
         matching = sorted(name for name in names if _matches(name.split("/"), parts[fixed:]))
         if not matching:
-            raise self._fault(
+            raise self.reader.fault(
                 packages,
                 "no-packages",
                 f"no KubeSphere package matches `{packages.path}`",
@@ -107,11 +112,11 @@ class Contents:
 
     def _package(self, path: str, packages: SourceFile) -> tuple[Extension, Blob, tuple[Finding, ...]]:
         if path.endswith(_ARCHIVES):
-            content = self._read(packages, lambda: self.files.read(path))
-            root, tree = self._unpacked(content, path, packages)
+            content = self.reader.read(packages, lambda: self.reader.files.read(path))
+            root, tree = self.reader.unpacked(content, path, packages)
             package = read_package(tree, f"{path}!/{root}")
         else:
-            tree = self._tree(replace(packages, path=path))
+            tree = self.reader.tree(replace(packages, path=path))
             package = read_package(tree, path)
             content = self._built(package, tree, path)
         name, version = package.extension.name, package.extension.version
@@ -133,20 +138,40 @@ class Contents:
 
     # --- charts, templates, manifests ---
 
-    def _chart(self, component: SourceComponent) -> Blob:
-        path = component.content.path
-        if path.endswith(_ARCHIVES):
-            content = self._read(component.content, lambda: self.files.read(path))
-            _, tree = self._unpacked(content, path, component.content)
-            name, version = self._chart_name(tree, component.content)
+    def _chart(self, content: SourceFile | RemoteChart) -> tuple[Blob, tuple[Finding, ...]]:
+        """A chart as `helm package` would leave it, and what is worth knowing about where it came from."""
+        notes: tuple[Finding, ...] = ()
+        if isinstance(content, RemoteChart):
+            named = SourceFile(path=str(content.source), at=content.source.at)
+            where = self.reader.document.where(named.at)
+            archive, notes = fetch_chart(self.registry(content.source.url), content, where)
+            name, version = self._packed_chart(archive, named)
+            self._same_version(content, version, named)
+        elif content.path.endswith(_ARCHIVES):
+            archive = self.reader.read(content, lambda: self.reader.files.read(content.path))
+            name, version = self._packed_chart(archive, content)
         else:
-            tree = self._tree(component.content)
-            name, version = self._chart_name(tree, component.content)
+            tree = self.reader.tree(content)
+            name, version = self._chart_name(tree, content)
             try:
-                content = pack(without_ignored(tree), name)
+                archive = pack(without_ignored(tree), name)
             except ValueError as error:
-                raise self._fault(component.content, "invalid-chart", str(error)) from error
-        return in_memory(describe(content, CHART_LAYER, title=f"{name}-{version}.tgz"), content)
+                raise self.reader.fault(content, "invalid-chart", str(error)) from error
+        return in_memory(describe(archive, CHART_LAYER, title=f"{name}-{version}.tgz"), archive), notes
+
+    def _packed_chart(self, archive: bytes, named: SourceFile) -> tuple[str, str]:
+        _, tree = self.reader.unpacked(archive, named.path, named)
+        return self._chart_name(tree, named)
+
+    def _same_version(self, chart: RemoteChart, found: str, named: SourceFile) -> None:
+        if chart.version is not None and chart.version != found:
+            raise self.reader.fault(
+                named,
+                "chart-version",
+                f"`{chart.source}` is another version of the chart than its name says",
+                expected=f"`{chart.version}` in `{CHART_FILE}`",
+                got=f"`{found}`",
+            )
 
     def _chart_name(self, tree: FileTree, named: SourceFile) -> tuple[str, str]:
         """Name and version out of Chart.yaml."""
@@ -154,13 +179,13 @@ class Contents:
         chart: Json = {}
         if text is not None:
             try:
-                chart = load_values(text, limits=_YAML)
+                chart = load_values(text, limits=YAML_LIMITS)
             except YamlError as error:
                 message = f"`{CHART_FILE}` of `{named.path}` cannot be read: {error}"
-                raise self._fault(named, "invalid-chart", message) from error
+                raise self.reader.fault(named, "invalid-chart", message) from error
         name = chart.get("name") if isinstance(chart, dict) else None
         if not isinstance(name, str) or not name or "/" in name or name in (".", ".."):
-            raise self._fault(
+            raise self.reader.fault(
                 named,
                 "not-a-chart",
                 f"`{named.path}` is not a Helm chart",
@@ -170,109 +195,12 @@ class Contents:
         version = chart.get("version") if isinstance(chart, dict) else None
         return name, str(version or "0")
 
-    def _files(self, component: SourceComponent) -> Blob:
-        tree = self._tree(component.content)
-        content = pack(tree)
-        return in_memory(describe(content, FILES_LAYER, title=f"{component.name}.tar.gz"), content)
-
-    def _tree(self, named: SourceFile) -> FileTree:
-        """The files below a directory, or the one file that is named."""
-        path = named.path
-
-        def read() -> FileTree:
-            try:
-                names = self.files.list(path)
-            except InputError as error:
-                if error.findings[0].code != "not-a-directory":
-                    raise
-                return FileTree.of([(path.rpartition("/")[2], self.files.read(path))])
-            prefix = f"{path}/" if path else ""
-            return FileTree.of((name, self.files.read(prefix + name)) for name in names)
-
-        tree = self._read(named, read)
-        if not len(tree):
-            raise self._fault(named, "empty-component", f"there are no files below `{path}`")
-        return tree
-
-    def _unpacked(self, content: bytes, path: str, named: SourceFile) -> tuple[str, FileTree]:
-        """The one top directory of an archive, and what lies below it."""
-        try:
-            tree = unpack(content, repeats=True)
-        except ArchiveError as error:
-            message = f"`{path}` cannot be unpacked: {error}"
-            raise self._fault(named, "archive-refused", message) from error
-        roots = {name.partition("/")[0] for name in tree}
-        if len(roots) != 1:
-            raise self._fault(
-                named,
-                "not-a-chart",
-                f"`{path}` is not a packaged chart",
-                expected="one directory at the top",
-                got=f"{len(roots)} entries",
-                hint="helm package DIRECTORY",
-            )
-        root = roots.pop()
-        return root, tree.below(root)
-
-    # --- values ---
-
-    def values(self, named: SourceComponent | SourceValueSet) -> Mapping[str, Json]:
-        """`valuesFrom` in order, `values` above them: mappings merge, everything else replaces."""
-        merged: dict[str, Json] = {}
-        for file in named.values_from:
-            content = self._read(file, partial(self.files.read, file.path))
-            try:
-                layer = load_values(content, limits=_YAML, strict_keys=True)
-            except YamlError as error:
-                message = f"`{file.path}` cannot be read: {error}"
-                raise self._fault(file, error.code, message) from error
-            if not isinstance(layer, dict):
-                raise self._fault(file, "wrong-type", f"`{file.path}` must hold a mapping", expected="a mapping")
-            merged = _laid_over(merged, layer)
-        return _laid_over(merged, named.values)
-
-    def _schema(self, named: SourceFile | None) -> Mapping[str, Json] | None:
-        if named is None:
-            return None
-        content = self._read(named, lambda: self.files.read(named.path))
-        try:
-            schema = parse_json(content, limit=_SCHEMA_LIMIT)
-        except ValueError as error:
-            raise self._fault(named, "invalid-schema", f"`{named.path}` cannot be read: {error}") from error
-        if not isinstance(schema, dict):
-            raise self._fault(named, "invalid-schema", f"`{named.path}` must hold a JSON Schema", expected="a mapping")
-        return schema
-
-    # --- faults ---
-
-    def _read(self, named: SourceFile, read: Callable[[], T]) -> T:
-        """What `read` gives; a file that cannot be read is told at the field that names it."""
-        try:
-            return read()
-        except InputError as error:
-            where = self.source.document.where(named.at)
-            raise InputError(*(finding.at(where) for finding in error.findings)) from error
-
-    def _fault(
-        self,
-        named: SourceFile,
-        code: str,
-        message: str,
-        *,
-        expected: str | None = None,
-        got: str | None = None,
-        hint: str | None = None,
-    ) -> InputError:
-        where = self.source.document.where(named.at)
-        return InputError(Finding(code=code, message=message, where=where, expected=expected, got=got, hint=hint))
-
-
-def _laid_over(lower: Mapping[str, Json], upper: Mapping[str, Json]) -> dict[str, Json]:
-    result = dict(lower)
-    for key, value in upper.items():
-        below = result.get(key)
-        result[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return result
+    def _files(self, name: str, content: SourceFile | RemoteChart) -> Blob:
+        """Templates or manifests as one archive."""
+        if isinstance(content, RemoteChart):
+            raise TypeError("only a chart lies in a registry")
+        archive = pack(self.reader.tree(content))
+        return in_memory(describe(archive, FILES_LAYER, title=f"{name}.tar.gz"), archive)
 
 
 def _matches(parts: list[str], patterns: list[str]) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from renderer.commands.bundle.contents import Contents, Packed
+from renderer.commands.bundle.contents import Packed
 from renderer.commands.bundle.discovery import DEFAULT, Failure, Found, Question, look
 from renderer.commands.bundle.image_reader import FoundImage
+from renderer.commands.bundle.reading import SourceReader
 from renderer.commands.bundle.workbench import Workbench
 from renderer.errors import Finding, Severity, Where
 from renderer.formats.bundle.artifact import CARRIED
@@ -91,7 +92,7 @@ def discover(
 
     Raises InputError when a file of values cannot be read.
     """
-    contents = Contents(source, files)
+    reader = SourceReader(source.document, files)
     sets = source.discovery.value_sets
     found = look(
         Question(
@@ -101,7 +102,7 @@ def discover(
             platforms=source.platforms,
             kubernetes=source.discovery.kubernetes,
             value_sets=sets,
-            values={one.name: contents.values(one) for one in sets},
+            values={one.name: reader.values(one) for one in sets},
         ),
         bench,
     )

@@ -37,11 +37,15 @@ _REFERRERS_LIMIT: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image, the blobs that the bundle carries of it, and where the source speaks of it."""
+    """An image, the blobs that the bundle carries of it, and where the source speaks of it.
+
+    `resolved` is the name whose tag was followed to a digest that the source does not state.
+    """
 
     image: BundleImage
     blobs: tuple[Blob, ...]
     where: Where
+    resolved: str | None = None
 
 
 def read_image(

@@ -2,62 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
+from renderer.commands.bundle.faults import FaultsOfParts
 from renderer.commands.bundle.image_reader import FoundImage, read_image
 from renderer.commands.bundle.places import LayoutPlace, name_in_layout
-from renderer.errors import BundleRefusedError, Finding, InputError
-from renderer.formats.bundle.source import BundleSourceDocument, DeclaredImage, SourceLayout
+from renderer.commands.bundle.remotes import RegistryPlace, resolve
+from renderer.commands.bundle.workbench import Workbench
+from renderer.errors import Finding, InputError, RendererError, Where
+from renderer.formats.bundle.remote_source import RemoteImage
+from renderer.formats.bundle.source import BundleSourceDocument, DeclaredImage, SourceImage, SourceLayout
 from renderer.model.reference import ImageReference, Platform
-from renderer.ports import Files
+from renderer.ports import Files, Registry
+from renderer.transfer.crew import Crew
 
 __all__ = ["FoundImage", "collect_images"]
 
 
-def collect_images(source: BundleSourceDocument, files: Files) -> tuple[FoundImage, ...]:
-    """Every image that the source names, by reference. Raises InputError with every fault found.
+def collect_images(source: BundleSourceDocument, files: Files, bench: Workbench) -> tuple[FoundImage, ...]:
+    """Every image that the source names, by reference. Raises InputError or RemoteError with every fault found.
 
     The same reference may come up twice when it stands for the same content; what carries the image wins.
     """
     chosen: dict[ImageReference, FoundImage] = {}
-    faults: list[Finding] = []
-    for entry in source.images:
-        try:
-            for found in _entry_images(entry, source, files, faults):
-                before = chosen.setdefault(found.image.reference, found)
-                if before.image.digest != found.image.digest:
-                    faults.append(_conflict(before, found))
-                elif len(found.blobs) > len(before.blobs):
-                    chosen[found.image.reference] = found
-        except (InputError, BundleRefusedError) as error:
-            faults += error.findings
+    faults = FaultsOfParts()
+    local = (found for entry in source.images for found in _local_images(entry, source, files, faults))
+    for found in (*local, *_remote_images(source, bench, faults)):
+        before = chosen.setdefault(found.image.reference, found)
+        if before.image.digest != found.image.digest:
+            faults.add(_conflict(before, found))
+        elif len(found.blobs) > len(before.blobs):
+            chosen[found.image.reference] = found
     for found in chosen.values():
-        faults += _missing_platforms(found, source.platforms)
-    if faults:
-        raise InputError(*faults)
+        faults.add(*_missing_platforms(found, source.platforms))
+    faults.raise_if_any()
     return tuple(chosen[reference] for reference in sorted(chosen, key=str))
 
 
-def _entry_images(
-    entry: DeclaredImage | SourceLayout, source: BundleSourceDocument, files: Files, faults: list[Finding]
+def _local_images(
+    entry: SourceImage, source: BundleSourceDocument, files: Files, faults: FaultsOfParts
 ) -> Iterator[FoundImage]:
     """The images of one entry; an image that cannot be read adds to `faults`, the others are given all the same."""
     if isinstance(entry, DeclaredImage):
         yield FoundImage(entry.image, (), source.document.where(entry.at))
+    if not isinstance(entry, SourceLayout):
         return
     where = source.document.where(entry.layout.at)
+    place = None
+    with faults.of_part():
+        place = _open(entry, files, where)
+    for listed in place.images() if place else ():
+        with faults.of_part():
+            reference = entry.reference or name_in_layout(listed, entry.layout.path, where)
+            yield read_image(place, reference, listed.descriptor, source.platforms, where)
+
+
+def _open(entry: SourceLayout, files: Files, where: Where) -> LayoutPlace:
     try:
         layout = files.source(entry.layout.path)
         layout.index()
     except InputError as error:
         raise InputError(*(finding.at(where) for finding in error.findings)) from error
     place = LayoutPlace(layout)
-    for listed in place.images():
+    if entry.reference is not None and len(place.images()) != 1:
+        names = ", ".join(f"`{one.name}`" for one in place.images()[:5])
+        raise InputError(
+            Finding(
+                code="image-unnamed",
+                message=f"`reference` names one image, and `{place.location}` holds {len(place.images())}",
+                where=where,
+                expected="one image",
+                got=names or "none",
+                hint="leave `reference` out: images are called as the layout calls them",
+            )
+        )
+    return place
+
+
+def _remote_images(source: BundleSourceDocument, bench: Workbench, faults: FaultsOfParts) -> Iterator[FoundImage]:
+    """The images that lie in registries, a few at a time; all that one registry has, then the next registry."""
+    wanted: dict[str, list[RemoteImage]] = {}
+    for entry in source.images:
+        if isinstance(entry, RemoteImage):
+            wanted.setdefault(entry.source.url, []).append(entry)
+    for url, images in wanted.items():
+        with faults.of_part(), Crew.of(bench.jobs) as crew:
+            registry = bench.registry(url)
+            yield from _in_registry(registry, images, source, crew, faults)
+
+
+def _in_registry(
+    registry: Registry,
+    images: Sequence[RemoteImage],
+    source: BundleSourceDocument,
+    crew: Crew,
+    faults: FaultsOfParts,
+) -> Iterator[FoundImage]:
+    def read(image: RemoteImage) -> FoundImage | RendererError:
+        where = source.document.where(image.source.at)
         try:
-            reference = name_in_layout(listed, place.location, where)
-            yield read_image(place, reference, listed.descriptor, source.platforms, where)
-        except (InputError, BundleRefusedError) as error:
-            faults += error.findings
+            return crew.attempt(lambda: read_remote(registry, image, source.platforms, where))
+        except RendererError as error:
+            return error
+
+    for found in crew.map(read, images):
+        with faults.of_part():
+            if isinstance(found, RendererError):
+                raise found
+            yield found
+
+
+def read_remote(registry: Registry, image: RemoteImage, platforms: Iterable[Platform], where: Where) -> FoundImage:
+    """One image of a registry. Raises InputError, BundleRefusedError, RemoteError."""
+    place = RegistryPlace(registry, image.source.repository)
+    root = resolve(registry, image.source, where)
+    found = read_image(place, image.reference, root, platforms, where)
+    return found if image.source.digest else replace(found, resolved=str(image.source))
 
 
 def _conflict(before: FoundImage, found: FoundImage) -> Finding:

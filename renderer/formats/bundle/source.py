@@ -6,7 +6,7 @@ of the document and stay inside the working tree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from renderer.formats.bundle.artifact import IMAGE_INDEX, IMAGE_MANIFEST
 from renderer.formats.bundle.discovery_source import DiscoverySource, read_discovery
 from renderer.formats.bundle.document import parse_time, read_extension, read_platforms
+from renderer.formats.bundle.remote_source import OCI, RemoteChart, RemoteImage, read_chart, read_images
 from renderer.formats.bundle.source_file import Path, SourceFile
 from renderer.formats.documents.document import Document, Faults, parse_document, validate
 from renderer.model.bundles.bundle import BundleImage
@@ -30,6 +31,13 @@ from renderer.model.version import Version
 
 KIND: Final = "bundle-source"
 _NO_VERSION: Final = Version(0, 0, 0)
+_FORMS: Final = {
+    "digest": "reference size mediaType platforms",
+    "layout": "reference",
+    "archive": "reference",
+    "registry": "reference images insecure",
+}
+"""What tells the forms of an entry of `images` apart, and the other fields of each."""
 T = TypeVar("T")
 
 
@@ -39,7 +47,7 @@ class SourceComponent:
 
     name: str
     kind: ComponentKind
-    content: SourceFile
+    content: SourceFile | RemoteChart
     release: str
     namespace: str
     values: Mapping[str, Json]
@@ -73,14 +81,24 @@ class DeclaredImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLayout:
-    """All images of an OCI layout, which the bundle carries."""
+    """All images of an OCI layout or a docker archive, which the bundle carries.
+
+    With `reference` there is one image, and that is its name.
+    """
 
     layout: SourceFile
+    reference: ImageReference | None = None
+
+
+SourceImage = DeclaredImage | SourceLayout | RemoteImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleSourceDocument:
-    """A whole bundle source. `created` is None when the document leaves it to SOURCE_DATE_EPOCH."""
+    """A whole bundle source. `created` is None when the document leaves it to SOURCE_DATE_EPOCH.
+
+    `platforms` is empty when it leaves them to the command line.
+    """
 
     document: Document
     name: str
@@ -89,7 +107,7 @@ class BundleSourceDocument:
     created: datetime | None
     platforms: tuple[Platform, ...]
     extensions: tuple[SourceExtension | SourcePackages, ...]
-    images: tuple[DeclaredImage | SourceLayout, ...]
+    images: tuple[SourceImage, ...]
     discovery: DiscoverySource
 
 
@@ -143,16 +161,25 @@ class _Reader:
                     found.append(self._extension(fields))
         return tuple(found)
 
-    def images(self, spec: Fields) -> tuple[DeclaredImage | SourceLayout, ...]:
+    def images(self, spec: Fields) -> tuple[SourceImage, ...]:
         """Every entry of `images` that has no fault."""
-        found: list[DeclaredImage | SourceLayout] = []
+        found: list[SourceImage] = []
         for fields in spec.children("images"):
             with self.faults.at(self.document):
-                if one_of(fields, "reference", "layout") == "layout":
-                    found.append(SourceLayout(layout=self._file(fields, "layout")))
-                else:
-                    found.append(DeclaredImage(image=_declared_image(fields), at=fields.path))
+                found += self._images(fields)
         return tuple(found)
+
+    def _images(self, fields: Fields) -> Iterable[SourceImage]:
+        key = one_of(fields, *_FORMS)
+        also = _FORMS[key].split()
+        for extra in fields.content:
+            if extra != key and extra not in also:
+                raise FieldError(fields.at(extra), f"`{extra}` does not go with `{key}`", code="invalid-value")
+        if key == "registry":
+            return tuple(read_images(fields))
+        if key == "digest":
+            return (DeclaredImage(image=_declared_image(fields), at=fields.path),)
+        return (SourceLayout(layout=self._file(fields, key), reference=fields.optional("reference", tagged_reference)),)
 
     def _file(self, fields: Fields, key: str) -> SourceFile:
         return self._named(fields.text(key), fields.at(key))
@@ -181,13 +208,22 @@ class _Reader:
         return SourceComponent(
             name=name,
             kind=kind,
-            content=self._file(fields, kind.value),
+            content=self._content(fields, kind),
             release=fields.text("release", name),
             namespace=_namespace(fields, extension),
             values=fields.mapping("values"),
             values_from=tuple(self._named(text, (*fields.at("valuesFrom"), index)) for index, text in values_from),
             values_schema=self._file(fields, "valuesSchema") if "valuesSchema" in fields else None,
         )
+
+    def _content(self, fields: Fields, kind: ComponentKind) -> SourceFile | RemoteChart:
+        if kind is ComponentKind.HELM and fields.text("helm").startswith(OCI):
+            return read_chart(fields, "helm")
+        for misplaced in ("version", "digest", "insecure"):
+            if misplaced in fields:
+                message = f"`{misplaced}` belongs to a chart in a registry, `helm: {OCI}…`"
+                raise FieldError(fields.at(misplaced), message, code="invalid-value")
+        return self._file(fields, kind.value)
 
 
 def one_of(fields: Fields, *keys: str) -> str:

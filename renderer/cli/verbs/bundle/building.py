@@ -5,24 +5,57 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from renderer.cli.registries import SOURCES_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.arguments import ENGINE
+from renderer.errors import Finding, UsageError, Where
 from renderer.model.outcome import Outcome
+from renderer.model.reference import Platform
 
 
 def _build(options: Options) -> Outcome:
     from renderer.adapters.layout_writer import FileLayoutWriter
     from renderer.adapters.package_data import schema
-    from renderer.cli import wiring
+    from renderer.cli import registries, wiring
     from renderer.commands.bundle import Workbench, build
 
     source = options.text("source")
-    files = wiring.files_around(source)
-    with wiring.told_from_here(files) as told:
-        writer, described = FileLayoutWriter(Path.cwd()), schema("bundle-source.v1")
-        path, output = files.relative(source), options.text("output")
-        bench = Workbench(engine=wiring.engine(options.text("engine")), executor=wiring.executor())
-        return told(build(files, path, output, writer, bench, schema=described, created=wiring.epoch()))
+    files = wiring.files_with_images(source)
+    with wiring.told_from_here(files) as told, registries.sources(options) as registry:
+        bench = Workbench(
+            engine=wiring.engine(options.text("engine")),
+            executor=wiring.executor(),
+            registry=registry,
+            jobs=registries.jobs(options),
+        )
+        outcome = build(
+            files,
+            files.relative(source),
+            options.text("output"),
+            FileLayoutWriter(Path.cwd()),
+            bench,
+            schema=schema("bundle-source.v1"),
+            created=wiring.epoch(),
+            platforms=_platforms(options),
+        )
+        return told(outcome)
+
+
+def _platforms(options: Options) -> tuple[Platform, ...]:
+    """What `--platform` names, each platform once. Raises UsageError."""
+    names = [name for text in options.texts("platform") for name in text.split(",")]
+    try:
+        return tuple(dict.fromkeys(Platform.parse(name.strip()) for name in names))
+    except ValueError as error:
+        raise UsageError(
+            Finding(
+                code="usage",
+                message=str(error),
+                where=Where(subject="--platform"),
+                got=", ".join(f"`{name}`" for name in names),
+                hint="--platform linux/amd64,linux/arm64",
+            )
+        ) from error
 
 
 BUILD: Final = Command(
@@ -36,8 +69,19 @@ BUILD: Final = Command(
     arguments=(
         Argument(names=("source",), help="the source file, such as bundle.yaml"),
         Argument(names=("--output", "-o"), help="a directory, or a file that ends in .tar", required=True),
+        Argument(
+            names=("--platform",),
+            help="take images for these platforms, not for those that the source names",
+            takes="repeated",
+            metavar="OS/ARCH,…",
+            completes="nothing",
+        ),
         ENGINE,
+        *SOURCES_ARGUMENTS,
     ),
-    examples=("sitewright bundle build bundle.yaml -o build/bundle.tar",),
+    examples=(
+        "sitewright bundle build bundle.yaml -o build/bundle.tar",
+        "sitewright bundle build bundle.yaml -o build/bundle --platform linux/amd64,linux/arm64",
+    ),
     handler=_build,
 )
