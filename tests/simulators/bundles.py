@@ -22,7 +22,7 @@ from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.trust import Algorithm, TrustedKey, TrustPolicy, TrustRule
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
-from renderer.ports import Layout, Registry
+from renderer.ports import ChartEngine, Layout, Registry
 from renderer.stages.verify import load_bundle
 from tests.realworld.stand_ins import write_layout
 
@@ -74,6 +74,7 @@ class Workshop:
         self.registry: Callable[[str], Registry] = no_registry
         self.writer = FileLayoutWriter(root)
         self.keys: dict[str, TrustedKey] = {}
+        self.engine: ChartEngine = EmbeddedHelm()
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
         """Write files below the working directory."""
@@ -133,7 +134,7 @@ class Workshop:
 
     def build(self, output: str = "bundle", source: str = "bundle.yaml", created: datetime | None = None) -> Outcome:
         """`bundle build`."""
-        bench = commands.Workbench(engine=EmbeddedHelm(), executor=SerialExecutor(), registry=self.registry)
+        bench = commands.Workbench(engine=self.engine, executor=SerialExecutor(), registry=self.registry)
         described = schema("bundle-source")
         return commands.build(self.files, source, output, self.writer, bench, schema=described, created=created)
 

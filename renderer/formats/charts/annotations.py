@@ -56,4 +56,7 @@ def _references(key: str, text: str) -> list[ImageReference]:
     images = [entry.get("image") if isinstance(entry, dict) else None for entry in listed]
     if not all(isinstance(image, str) for image in images):
         raise ValueError(f"the annotation `{key}` of its chart has an entry without `image`")
-    return [ImageReference.parse(str(image).strip()) for image in images]
+    try:
+        return [ImageReference.parse(str(image).strip()) for image in images]
+    except ValueError as error:
+        raise ValueError(f"the annotation `{key}` of its chart names no image: {error}") from error
