@@ -139,9 +139,15 @@ def free_port() -> int:
 
 @contextmanager
 def real_registry(
-    program: Path, directory: Path, *, tls: Papers | None = None, client_ca: bool = False, basic: bool = False
+    program: Path,
+    directory: Path,
+    *,
+    tls: Papers | None = None,
+    client_ca: bool = False,
+    basic: bool = False,
+    more: str = "",
 ) -> Iterator[RealRegistry]:
-    """A `docker-registry` with its store below `directory`."""
+    """A `docker-registry` with its store below `directory`; `more` is further configuration."""
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = _CONFIG % {"root": directory / "store", "port": port}
@@ -152,7 +158,7 @@ def real_registry(
     if basic:
         (directory / "htpasswd").write_text(htpasswd_line(USER) + "\n")
         config += f"auth: {{htpasswd: {{realm: test, path: {directory}/htpasswd}}}}\n"
-    (directory / "config.yml").write_text(config)
+    (directory / "config.yml").write_text(config + more)
     registry = RealRegistry(program, directory, port, "http" if tls is None else "https")
     registry.start()
     try:

@@ -101,7 +101,7 @@ def cargo_of(source: Layout) -> Cargo:
 
 
 def _order(index: bytes, bundle: Bundle, found: Mapping[Digest, Descriptor], source: Layout) -> Iterable[Digest]:
-    """What comes first in a tar file that `bundle build` and `bundle sign` make: signatures, the latest in front."""
+    """What comes first in a tar file that `bundle build` and `bundle sign` make: the signatures."""
     implied = {entry.digest for entry in listed(bundle)}
     entries = parse_index(index, Where(file=source.location, subject="index.json"))
     beside = [one.descriptor for one in entries if one.descriptor.digest not in implied]
