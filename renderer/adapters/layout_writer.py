@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from renderer.errors import Finding, InputError, Where
-from renderer.formats.archives import header, members
+from renderer.formats.archives import LAYOUT_MEMBERS, header, members
 from renderer.formats.bundle.artifact import LAYOUT_FILE
 from renderer.model.reference import Digest
 from renderer.ports import Blob
 
 _CHUNK: Final = 1024 * 1024
-_MEMBER_LIMIT: Final = 500_000
 
 
 class FileLayoutWriter:
@@ -178,7 +177,7 @@ def _add_blobs(archive: tarfile.TarFile, blobs: Iterable[Blob], written: set[str
 
 def _copy_members(old: BinaryIO, archive: tarfile.TarFile, without: set[str]) -> None:
     """Copy the blobs of an old tar file that are not in `without`."""
-    found = [(name, member.offset_data, member.size) for name, member in members(old, limit=_MEMBER_LIMIT)]
+    found = [(name, member.offset_data, member.size) for name, member in members(old, limit=LAYOUT_MEMBERS)]
     for name, offset, size in found:
         if name.startswith("blobs/") and name not in without:
             old.seek(offset)

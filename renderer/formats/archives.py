@@ -7,16 +7,23 @@ are refused, and every count and size has a limit: archives come from elsewhere.
 from __future__ import annotations
 
 import io
+import itertools
 import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 from renderer.model.trees.tree import FileTree, RelativePath
 
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff"
-_HEADER_LIMIT: Final = 64 * 1024
+LAYOUT_MEMBERS: Final = 200_000
+"""Files of an OCI layout in a tar file."""
+HEADER_LIMIT: Final = 64 * 1024
+"""Bytes of one extended header, and of all global ones together."""
+_CHAIN_LIMIT: Final = 4
+_TAIL_LIMIT: Final = 2**20
+_CHECKSUM: Final = slice(148, 156)
 _EXTENDED_HEADERS: Final = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 )
@@ -38,34 +45,77 @@ class ArchiveLimits:
 DEFAULT: Final = ArchiveLimits()
 
 
-class _BoundedTarInfo(tarfile.TarInfo):
-    """Headers are judged before `tarfile` follows them: it reads extended headers of any size."""
+class _Archive(tarfile.TarFile):
+    """A tar file being read, and how far its extended headers have gone."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    chained = 0
+    of_globals = 0
+
+
+class _BoundedTarInfo(tarfile.TarInfo):
+    """Headers are judged before `tarfile` follows them: it reads extended ones of any size, one within the other."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header block. `tarfile` takes checksums for numbers; here they also have to be spelled as usual."""
+        found = super().frombuf(buf, encoding, errors)
+        total = sum(buf) - sum(buf[_CHECKSUM]) + 8 * ord(" ")
+        if bytes(buf[_CHECKSUM]) not in {b"%06o\0 " % total, b"%06o \0" % total, b"%07o\0" % total}:
+            raise ArchiveError(f"the header of `{found.name}` does not have the checksum that it says")
+        return found
+
+    def _proc_member(self, archive: _Archive) -> tarfile.TarInfo:
         if self.size < 0:
             raise ArchiveError(f"the member `{self.name}` has a negative size")
-        if self.type in _EXTENDED_HEADERS and self.size > _HEADER_LIMIT:
-            raise ArchiveError(f"an extended header has {self.size} bytes; {_HEADER_LIMIT} are allowed")
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise ArchiveError(f"the member `{self.name}` is a sparse file")
+        if self.type not in _EXTENDED_HEADERS:
+            return self._follow(archive)
+        if self.size > HEADER_LIMIT:
+            raise ArchiveError(f"an extended header has {self.size} bytes; {HEADER_LIMIT} are allowed")
+        if self.type == tarfile.XGLTYPE:
+            archive.of_globals += self.size
+        archive.chained += 1
+        if archive.chained > _CHAIN_LIMIT or archive.of_globals > HEADER_LIMIT:
+            raise ArchiveError(f"there are too many extended headers before `{self.name}`")
+        found = self._follow(archive)
+        archive.chained = 0
+        return found
+
+    def _follow(self, archive: _Archive) -> tarfile.TarInfo:
         found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return found
 
+    def _sparse(self, following: tarfile.TarInfo, *_: object) -> None:
+        raise ArchiveError(f"the member `{following.name}` is a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _sparse
+
 
 def members(
-    stream: BinaryIO, *, limit: int, repeats: bool = False, links: dict[str, str] | None = None
+    stream: BinaryIO,
+    *,
+    limit: int,
+    repeats: bool = False,
+    links: dict[str, str] | None = None,
+    strict: bool = False,
 ) -> Iterator[tuple[str, tarfile.TarInfo]]:
     """The path and header of every regular file in an uncompressed tar, in order, without reading contents.
 
     A leading `./` is dropped. Raises ArchiveError at the first member that a careful reader must not follow; a path
     that comes again is one, unless `repeats` says that it may. With `links` links are noted there, path and target
-    below the root, instead of being refused.
+    below the root, instead of being refused. With `strict` nothing but zeros may lie between members and behind the
+    last, and the end must be marked: of a file that is carried by hand no byte may change.
     """
     seen: set[str] = set()
     position = -1
     try:
-        with tarfile.open(fileobj=stream, mode="r:", tarinfo=_BoundedTarInfo) as archive:
-            for count, member in enumerate(archive, start=1):
+        with _Archive.open(fileobj=stream, mode="r:", tarinfo=_BoundedTarInfo, encoding="utf-8") as archive:
+            for count in itertools.count(1):
+                member = archive.next()
+                if member is None:
+                    break
+                archive.members.clear()  # type: ignore[attr-defined] # `tarfile` remembers them all
                 if count > limit:
                     raise ArchiveError(f"the archive has more than {limit} members")
                 if member.offset_data <= position or member.size < 0 or member.issparse():
@@ -81,19 +131,39 @@ def members(
                 if path in seen and not repeats:
                     raise ArchiveError(f"the archive holds `{path}` twice")
                 seen.add(path)
+                if strict:
+                    _check_padding(stream, path, member)
                 yield path, member
-            _check_end(stream, archive.offset)
+            _check_end(stream, archive.offset, strict=strict)
     except ArchiveError:
         raise
     except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
         raise ArchiveError(f"the archive is damaged: {error}") from error
 
 
-def _check_end(stream: BinaryIO, position: int) -> None:
+def _check_padding(stream: BinaryIO, path: str, member: tarfile.TarInfo) -> None:
+    """Refuse what is not zero between the end of a file and the next header, and a file that ends too early."""
+    padding = -member.size % tarfile.BLOCKSIZE
+    stream.seek(member.offset_data + member.size - 1)
+    if len(between := stream.read(1 + padding)) != 1 + padding:
+        raise ArchiveError(f"the archive ends in the middle of `{path}`")
+    if between[1:].strip(b"\0"):
+        raise ArchiveError(f"something lies behind `{path}` that belongs to no member")
+
+
+def _check_end(stream: BinaryIO, position: int, *, strict: bool) -> None:
     """Refuse a header that cannot be read: `tarfile` takes it for the end, other readers may not."""
     stream.seek(position)
     if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
         raise ArchiveError("the archive is damaged: bad header")
+    if not strict:
+        return
+    stream.seek(position)
+    tail = stream.read(_TAIL_LIMIT + 1)
+    if len(tail) > _TAIL_LIMIT or tail.strip(b"\0"):
+        raise ArchiveError("something follows the end of the archive")
+    if len(tail) < 2 * tarfile.BLOCKSIZE or len(tail) % tarfile.BLOCKSIZE:
+        raise ArchiveError("the archive is cut short: its end is not marked")
 
 
 def _link(member: tarfile.TarInfo) -> tuple[str, str]:

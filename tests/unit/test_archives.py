@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.formats.archives import ArchiveError, ArchiveLimits, pack, unpack
+from renderer.formats.archives import ArchiveError, ArchiveLimits, members, pack, unpack
 from renderer.model.trees.tree import FileTree
 
 PARTS = st.text("abcü-.x", min_size=1, max_size=6).filter(lambda part: part not in {".", ".."})
@@ -128,3 +128,82 @@ def test_extended_headers_that_lie_are_refused(record: bytes) -> None:
 def test_a_sparse_file_is_refused() -> None:
     with pytest.raises(ArchiveError, match="sparse"):
         unpack(archive(("x", b""), kind=tarfile.GNUTYPE_SPARSE))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n",
+        b"24 GNU.sparse.map=0,1,2\n",
+        b"22 GNU.sparse.size=10\n",
+    ],
+    ids=["1.0", "0.1", "0.0"],
+)
+def test_the_map_of_a_sparse_file_is_not_even_read(record: bytes) -> None:
+    # Its length is what it says, and `tarfile` reads on until it has so much.
+    extended = archive(("x", record), kind=tarfile.XHDTYPE)[:1024]
+    with pytest.raises(ArchiveError, match="the member `y` is a sparse file"):
+        unpack(extended + archive(("y", b"999999999\n" * 50)))
+
+
+def test_extended_headers_before_one_member_are_counted() -> None:
+    # `tarfile` follows each of them one level deeper.
+    extended = archive(("x", b"16 comment=long\n"), kind=tarfile.XHDTYPE)[:1024]
+    assert unpack(extended * 4 + archive(("y", b""))).files == {"y": b""}
+    with pytest.raises(ArchiveError, match="too many extended headers"):
+        unpack(extended * 5_000 + archive(("y", b"")))
+
+
+def test_global_headers_are_bounded_together() -> None:
+    # What they say is copied to every member behind them.
+    def comment(number: int) -> bytes:
+        record = b" key%d=%b\n" % (number, b"x" * 20_000)
+        return b"%d%b" % (len(record) + 5, record)
+
+    headers = (archive(("g", comment(n)), kind=tarfile.XGLTYPE)[: -10_240 + 512] for n in range(4))
+    blocks = b"".join(one[: 512 + 512 * 40] + archive((f"f{n}", b""))[:512] for n, one in enumerate(headers))
+    with pytest.raises(ArchiveError, match="too many extended headers"):
+        unpack(blocks + bytes(1024))
+
+
+SPELLED = archive(("x", b"1"))
+
+
+@pytest.mark.parametrize("place", [148, 153, 154, 155])
+def test_a_checksum_has_one_spelling(place: int) -> None:
+    damaged = bytearray(SPELLED)
+    damaged[place] ^= 0x20
+    with pytest.raises(ArchiveError):
+        unpack(bytes(damaged))
+
+
+def strictly(content: bytes) -> list[str]:
+    """The members of a tar file that is carried by hand."""
+    return [name for name, _ in members(io.BytesIO(content), limit=10, strict=True)]
+
+
+def test_what_other_writers_write_is_strict_enough() -> None:
+    two = (("x", b"1"), ("y", b"22" * 300))
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT):
+        assert strictly(archive(*two, form=form)) == ["x", "y"]
+    # Go's archive/tar ends a file after two blocks of zeros, GNU tar fills the record.
+    assert strictly(archive(*two)[: 512 * 6 + 1024 - 512]) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (SPELLED[:600] + b"!" + SPELLED[601:], "something lies behind `x`"),
+        (SPELLED[:1024] + bytes(600) + b"!" + bytes(423), "something follows the end"),
+        (SPELLED[:1024] + bytes(512) + SPELLED, "something follows the end"),
+        (SPELLED[:1024], "its end is not marked"),
+        (SPELLED[:1536], "its end is not marked"),
+        (SPELLED[:-1], "its end is not marked"),
+        (SPELLED[:700], "ends in the middle of `x`"),
+        (SPELLED + bytes(2**20), "something follows the end"),
+    ],
+    ids=["padding", "tail", "second", "no-end", "half-end", "cut", "short", "endless"],
+)
+def test_a_file_that_is_carried_holds_nothing_else(content: bytes, message: str) -> None:
+    with pytest.raises(ArchiveError, match=message):
+        strictly(content)

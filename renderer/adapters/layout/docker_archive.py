@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 from renderer.adapters.layout.checked import CheckedLayout, Extent
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.archives import ArchiveError, members
+from renderer.formats.archives import LAYOUT_MEMBERS, ArchiveError, members
 from renderer.formats.bundle.artifact import (
     IMAGE_CONFIG,
     IMAGE_MANIFEST,
@@ -33,7 +33,6 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import FieldError, Fields, spell_path
 from renderer.model.reference import Digest, ImageReference
 
-_MEMBER_LIMIT: Final = 500_000
 _LINK_LIMIT: Final = 8
 _CONFIG_LIMIT: Final = 8 * 2**20
 _CHUNK: Final = 1024 * 1024
@@ -78,7 +77,7 @@ class DockerArchive(CheckedLayout):
 
     def _look_through(self) -> None:
         with open(self._descriptor, "rb", closefd=False) as stream:
-            for name, member in members(stream, limit=_MEMBER_LIMIT, links=self._links):
+            for name, member in members(stream, limit=LAYOUT_MEMBERS, links=self._links):
                 self._files[name] = Extent(self._descriptor, member.offset_data, member.size, _stays_open)
 
     def _images(self) -> Iterator[Descriptor]:
@@ -157,7 +156,7 @@ class _Held(Extent):
 def is_docker_archive(stream: BinaryIO) -> bool:
     """True for a tar file with a `manifest.json` and no `index.json`; newer archives of Docker are OCI layouts, too."""
     try:
-        names = {name for name, _ in members(stream, limit=_MEMBER_LIMIT, links={}) if "/" not in name}
+        names = {name for name, _ in members(stream, limit=LAYOUT_MEMBERS, links={}) if "/" not in name}
     except ArchiveError:
         return False
     return _LIST in names and "index.json" not in names

@@ -8,14 +8,11 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from renderer.adapters.layout.checked import COPY_AGAIN, CheckedLayout, Extent, digest_of
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.archives import ArchiveError, members
+from renderer.formats.archives import LAYOUT_MEMBERS, ArchiveError, members
 from renderer.model.reference import Digest
-
-_MEMBER_LIMIT: Final = 500_000
 
 
 class TarLayout(CheckedLayout):
@@ -34,7 +31,8 @@ class TarLayout(CheckedLayout):
         self._lock = threading.Lock()
         stream = io.BufferedReader(io.FileIO(self._descriptor, closefd=False), 64 * 1024)
         self._unread: Iterator[tuple[str, int, int]] | None = (
-            (name, member.offset_data, member.size) for name, member in members(stream, limit=_MEMBER_LIMIT)
+            (name, member.offset_data, member.size)
+            for name, member in members(stream, limit=LAYOUT_MEMBERS, strict=True)
         )
 
     def digests(self) -> tuple[Digest, ...]:
