@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from renderer.errors import Finding, InputError, Where
 from renderer.model.bundles.bundle import Offer
-from renderer.model.bundles.chart import ChartRequest
+from renderer.model.bundles.chart import ChartOutput, ChartRequest
 from renderer.model.bundles.extension import Component, ComponentKind, Extension
 from renderer.model.fields import Json
 from renderer.model.objects.manifest import Manifest
@@ -19,7 +19,15 @@ from renderer.model.version import Version
 from renderer.ports import BlobReader, ChartEngine, ChartError, Executor
 from renderer.stages.chart.plan import chart_request
 from renderer.stages.chart.reading import read_chart
-from renderer.stages.generated import may_invent, scan_templates, template_findings
+from renderer.stages.generated import (
+    TemplateSums,
+    at_another_time,
+    may_invent,
+    reads_clock,
+    scan_templates,
+    template_findings,
+    template_sums,
+)
 from renderer.stages.layout import ManifestTexts
 from renderer.stages.memo import Memo
 from renderer.stages.template import render_files, template_context
@@ -141,23 +149,45 @@ def _named(extension: Extension, component: Component) -> Iterator[None]:
         ) from error
 
 
-def inflate_again(parts: Sequence[Part], tools: Tools) -> tuple[tuple[Part, ...], tuple[Finding, ...]]:
-    """The same components, those whose templates may invent something inflated once more; and notes on templates."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """One component once more: inflated anew if it may invent something, with what its templates say.
 
-    def one(part: Part) -> tuple[Part, tuple[Finding, ...]]:
+    `sums` are what checksums in its templates sum, `notes` what a reviewer should know of them.
+    """
+
+    part: Part
+    notes: tuple[Finding, ...] = ()
+    sums: TemplateSums = field(default_factory=dict)
+
+
+def inflate_again(parts: Sequence[Part], tools: Tools) -> tuple[Again, ...]:
+    """The same components, those whose templates may invent something inflated once more, at another time of day."""
+
+    def one(part: Part) -> Again:
         if part.request is None:
-            return part, ()
-        request = part.request
+            return Again(part=part)
         with _named(part.extension, part.component):
-            uses = scan_templates(tools.engine.chart_files(request))
+            files = tools.engine.chart_files(part.request)
+            uses = scan_templates(files)
             notes = template_findings(uses, part.extension.name, part.component.name)
             if not may_invent(uses):
-                return part, notes
-            inflated = read_chart(tools.engine.inflate(request), part.extension.name, part.component)
-        return replace(part, inflated=inflated), notes
+                return Again(part=part, notes=notes)
+            output = (
+                _inflated_elsewhen(part.request, tools) if reads_clock(uses) else tools.engine.inflate(part.request)
+            )
+            inflated = read_chart(output, part.extension.name, part.component)
+        return Again(part=replace(part, inflated=inflated), notes=notes, sums=template_sums(files))
 
-    results = tools.executor.map(lambda part: tools.memo.get(("again", *part.key), lambda: one(part)), parts)
-    return tuple(part for part, _ in results), tuple(finding for _, notes in results for finding in notes)
+    return tuple(tools.executor.map(lambda part: tools.memo.get(("again", *part.key), lambda: one(part)), parts))
+
+
+def _inflated_elsewhen(request: ChartRequest, tools: Tools) -> ChartOutput:
+    """The chart with another moment wherever it asks for the time: two renders in one second would agree."""
+    try:
+        return tools.engine.inflate(replace(request, archive=at_another_time(request.archive)))
+    except ChartError:  # a chart may refuse to live at that moment
+        return tools.engine.inflate(request)
 
 
 def asks_for_apis(part: Part, tools: Tools) -> bool:

@@ -14,23 +14,25 @@ from typing import Final
 
 from renderer.checks import kubernetes, nodes, ordering, security, supply_chain
 from renderer.errors import Finding, InputError, Where
-from renderer.inflation import Part, Tools, asks_for_apis, inflate, inflate_again
+from renderer.inflation import Again, Part, Tools, asks_for_apis, inflate, inflate_again
 from renderer.model.bundles.bundle import Catalog, Offer
 from renderer.model.bundles.extension import Extension, RequirementKind
 from renderer.model.check import Rule, run_rules
 from renderer.model.fields import Fields
+from renderer.model.generated.discovered import Discovered
+from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.values import GeneratedValue
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.images.use import ImageUse
 from renderer.model.lock import Lock
 from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
-from renderer.model.rendering import Composed, ExternalObject, Inflated, Rendering
+from renderer.model.rendering import Composed, ExternalObject, Rendering
 from renderer.model.site import ImagesMode, Site
 from renderer.model.trees.tree import FileTree
 from renderer.stages import agents, layout, provenance, records
 from renderer.stages.chart.hooks import name_hooks
-from renderer.stages.generated import differences
+from renderer.stages.generated import discover
 from renderer.stages.mirrors.nodes import node_files
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.pin import pin
@@ -96,7 +98,7 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
     enabled = offers(lock, catalog, site.profile)
     parts = inflate(site, enabled, tools, lock.api_versions)
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
-    shaped = shape(site, parts, lock.generated, catalog, mirrors, tools)
+    shaped = shape(site, parts, (lock.generated, lock.certificates or ()), catalog, mirrors, tools)
     planned = plan_of(site, shaped, enabled, tools)
     composed = Composed(
         site=site,
@@ -117,7 +119,7 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
 def shape(
     site: Site,
     parts: Sequence[Part],
-    invented: Sequence[GeneratedValue],
+    invented: tuple[Sequence[GeneratedValue], Sequence[CertificateWish]],
     catalog: Catalog,
     mirrors: MirrorPlan,
     tools: Tools,
@@ -128,7 +130,7 @@ def shape(
 
     def make() -> Shaped:
         placed = place_parts(parts)
-        settled = settle(placed.manifests, invented, site.generated)
+        settled = settle(placed.manifests, invented[0], site.generated, certificates=invented[1])
         united = unite(settled.manifests)
         external = tuple({one.manifest.id: one for one in settled.external}.values())
         everything = (*united.manifests, *(one.manifest for one in external))
@@ -144,7 +146,7 @@ def shape(
     projects = tuple(sorted(site.registry.projects.items()))
     bundles = tuple(bundle.manifest.digest for bundle in catalog.bundles)
     registry = (site.registry.images, mirrors.host, projects) if asked else ()
-    key = (tuple(part.key for part in parts), tuple(invented), repr(site.generated), registry, bundles)
+    key = (tuple(part.key for part in parts), tuple(map(tuple, invented)), repr(site.generated), registry, bundles)
     return tools.memo.get(("shape", *key), make)
 
 
@@ -167,7 +169,7 @@ class Survey:
     """What a lock must know of a site's objects: see docs/decisions/0001. `waves` are numbers by extension."""
 
     images: tuple[ImageReference, ...]
-    generated: tuple[GeneratedValue, ...]
+    discovered: Discovered
     api_versions: tuple[str, ...]
     waves: Mapping[str, int]
     findings: tuple[Finding, ...]
@@ -181,34 +183,36 @@ def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools)
     if served != told:
         asking = {part.component.name for part in parts if asks_for_apis(part, tools)}
         parts = inflate(site, enabled, tools, served, unless=[one for one in parts if one.component.name not in asking])
-    again, notes = inflate_again(parts, tools)
-    invented = invented_between(parts, again)
+    again = inflate_again(parts, tools)
+    discovered = discovered_between(parts, again)
     declared = {image for offer in enabled for image in offer.extension.images}
     mirrors = plan_mirrors(site.registry, declared)
+    invented = (discovered.values, discovered.certificates)
     shaped = shape(site, parts, invented, catalog, mirrors, tools)
     planned = plan_of(site, shaped, enabled, tools)
     return Survey(
         images=tuple(sorted({use.reference for use in shaped.images} | (declared & catalog.images().keys()))),
-        generated=invented,
+        discovered=discovered,
         api_versions=served,
         waves=planned.bases,
         findings=(
             *(finding for part in parts for finding in part.inflated.findings),
-            *notes,
+            *(note for one in again for note in one.notes),
             *shaped.findings,
             *planned.findings,
         ),
     )
 
 
-def invented_between(parts: Sequence[Part], again: Sequence[Part]) -> tuple[GeneratedValue, ...]:
-    """The fields in which two inflations of the same components differ."""
-    first, second = place_parts(parts).manifests, place_parts(again).manifests
-    found: set[GeneratedValue] = set()
-    for one in (one for one, other in zip(parts, again, strict=True) if one is not other):
-        pair = (Inflated(manifests=tuple(filter(one.made, manifests))) for manifests in (first, second))
-        found.update(differences(*pair))
-    return tuple(sorted(found, key=lambda value: value.order))
+def discovered_between(parts: Sequence[Part], again: Sequence[Again]) -> Discovered:
+    """What two inflations of the same components invent; those that were inflated once cannot differ."""
+    anew = [other for one, other in zip(parts, again, strict=True) if other.part is not one]
+    first, second = (
+        tuple(one for one in place_parts(some).manifests if any(other.part.made(one) for other in anew))
+        for some in (parts, [other.part for other in again])
+    )
+    sums = {f"{one.part.extension.name}/{one.part.component.name}": one.sums for one in anew}
+    return discover(first, second, sums)
 
 
 def offers(lock: Lock, catalog: Catalog, profile: str) -> tuple[Offer, ...]:

@@ -15,11 +15,17 @@ from renderer.formats.bundle.document import only
 from renderer.formats.documents.document import DocumentLimits, locate_error, parse_document
 from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
 from renderer.formats.kubernetes.yaml_quoting import double_quoted, needs_quotes
+from renderer.formats.locked_values import (
+    Flow,
+    read_certificate,
+    read_generated,
+    written_certificate,
+    written_generated,
+)
 from renderer.model.bundles.extension import extension_name
 from renderer.model.fields import FieldError, Fields
-from renderer.model.generated.values import GeneratedKind, GeneratedValue
+from renderer.model.generated.groups import CertificateWish
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
-from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
 
@@ -34,7 +40,6 @@ _LOCATE: Final = DocumentLimits(bytes=16 * 2**20, depth=12, aliased=0)
 _BARE_IN_FLOW: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/+-]*\Z")
 
 T = TypeVar("T")
-Flow = str | int | Mapping[str, "Flow"] | Iterable["Flow"]
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -54,7 +59,8 @@ def encode_lock(lock: Lock) -> bytes:
         *_section("bundles", map(_bundle, sorted(lock.bundles, key=lambda entry: (entry.name, entry.version)))),
         *_section("extensions", map(_extension, sorted(lock.extensions, key=lambda entry: entry.name))),
         *_section("images", map(_image, sorted(lock.images, key=lambda entry: str(entry.reference)))),
-        *_section("generated", map(_generated, sorted(lock.generated, key=lambda entry: entry.order))),
+        *_section("generated", map(written_generated, sorted(lock.generated, key=lambda entry: entry.order))),
+        *_section("certificates", map(written_certificate, sorted(lock.certificates or (), key=lambda one: one.order))),
     ]
     return (_HEADER + "\n".join(lines) + "\n").encode()
 
@@ -96,28 +102,13 @@ def _image(entry: LockedImage) -> Flow:
     }
 
 
-def _generated(entry: GeneratedValue) -> Flow:
-    identity = entry.object
-    parts = {
-        "group": identity.group,
-        "kind": identity.kind,
-        "namespace": identity.namespace,
-        "name": identity.name,
-    }
-    return {
-        "component": entry.component,
-        "object": {key: part for key, part in parts.items() if part},
-        "field": entry.path,
-        "kind": entry.kind.value,
-        "source": entry.source,
-    }
-
-
 def _flow(value: Flow) -> str:
     """A value on one line, read as the same value by every YAML reader."""
     if isinstance(value, str):
         bare = _BARE_IN_FLOW.match(value) is not None and not needs_quotes(value)
         return value if bare else double_quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, Mapping):
@@ -176,7 +167,7 @@ def _lock(document: Fields) -> Lock:
     only(document, "apiVersion kind metadata spec")
     metadata, spec = document.child("metadata"), document.child("spec")
     only(metadata, "name")
-    only(spec, "sitewright engine profile apiVersions bundles extensions images generated")
+    only(spec, "sitewright engine profile apiVersions bundles extensions images generated certificates")
     engine = spec.child("engine")
     only(engine, "name helm")
     return Lock(
@@ -188,8 +179,16 @@ def _lock(document: Fields) -> Lock:
         bundles=tuple(_read(spec, "bundles", _read_bundle)),
         extensions=tuple(_read(spec, "extensions", _read_extension)),
         images=tuple(_read(spec, "images", _read_image)),
-        generated=tuple(_read(spec, "generated", _read_generated)),
+        generated=tuple(_read(spec, "generated", read_generated)),
+        certificates=_certificates(spec),
     )
+
+
+def _certificates(spec: Fields) -> tuple[CertificateWish, ...] | None:
+    """None in a lock that was written before generated values had groups."""
+    if "certificates" not in spec.content and spec.content.get("generated"):
+        return None
+    return tuple(_read(spec, "certificates", read_certificate))
 
 
 def _read(spec: Fields, key: str, read: Callable[[Fields], T]) -> Iterator[T]:
@@ -210,6 +209,8 @@ def _identity(pin: object) -> object:
             return pin.name
         case LockedImage():
             return pin.reference
+        case CertificateWish():
+            return pin.order
         case _:
             return pin
 
@@ -254,19 +255,4 @@ def _read_image(fields: Fields) -> LockedImage:
             for name in platforms.content
         },
         mirror=fields.text("mirror"),
-    )
-
-
-def _read_generated(fields: Fields) -> GeneratedValue:
-    only(fields, "component object field kind source")
-    identity = fields.child("object")
-    only(identity, "group kind namespace name")
-    return GeneratedValue(
-        component=fields.text("component"),
-        object=ObjectId(
-            identity.text("group", ""), identity.text("kind"), identity.text("namespace", ""), identity.text("name")
-        ),
-        path=fields.text("field"),
-        kind=fields.parsed("kind", GeneratedKind),
-        source=fields.text("source"),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from renderer.errors import Finding, Severity, Where
+from renderer.model.generated.groups import CertificateWish, GeneratedGroup, groups_of
 from renderer.model.generated.values import GeneratedValue
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
@@ -62,6 +63,8 @@ class Lock:
 
     `api_versions` is what charts are told that the cluster serves beyond Kubernetes itself: what the profile says,
     and what the CustomResourceDefinitions of the enabled extensions define (`group/version` and `group/version/Kind`).
+    `certificates` are those of `generated`; None in a lock from before they were written, whose generated values have
+    no groups either.
     """
 
     site: str
@@ -73,10 +76,16 @@ class Lock:
     extensions: tuple[LockedExtension, ...]
     images: tuple[LockedImage, ...]
     generated: tuple[GeneratedValue, ...]
+    certificates: tuple[CertificateWish, ...] | None = ()
 
     def version_of(self, extension: str) -> Version | None:
         """The locked version of an extension, or None."""
         return next((entry.version for entry in self.extensions if entry.name == extension), None)
+
+    @property
+    def groups(self) -> tuple[GeneratedGroup, ...]:
+        """The generated values by what belongs together, sorted by name."""
+        return groups_of(self.generated, self.certificates or ())
 
     def bundle(self, name: str) -> LockedBundle | None:
         """The locked bundle of this name, or None."""
@@ -97,12 +106,22 @@ def drift(
 
     `bundles` holds the manifest digest and the sequence of each bundle of the profile that was verified now, by name;
     `rollback_allowed` the names of those that the profile allows to be older. `profile_file` is named in hints. Codes:
-    `lock-drift-profile`, `lock-drift-bundle`, `lock-drift-engine`, `bundle-rollback`, and the warning
-    `lock-drift-sitewright`.
+    `lock-drift-format`, `lock-drift-profile`, `lock-drift-bundle`, `lock-drift-engine`, `bundle-rollback`, and the
+    warning `lock-drift-sitewright`.
     """
     hint = f"sitewright lock {profile_file}"
     subject = Where(subject=f"lock of site {lock.site}")
     found = []
+    if lock.certificates is None:
+        found.append(
+            Finding(
+                code="lock-drift-format",
+                message="the lock is of an older form: it does not say which generated values belong together",
+                where=subject,
+                expected="a group for each of `generated`, and their `certificates`",
+                hint=hint,
+            )
+        )
     if profile != lock.profile:
         found.append(
             Finding(

@@ -18,6 +18,7 @@ from renderer.formats.templates.site_templates import render_named
 from renderer.model.check import accepted_by
 from renderer.model.fields import Json
 from renderer.model.generated.certificate_use import CertificateUse, certificate_uses
+from renderer.model.generated.lines import split_path
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.rendering import Composed, ExternalObject
 from renderer.model.trees.orphan import Orphan
@@ -168,8 +169,8 @@ def _external(one: ExternalObject, use: CertificateUse | None) -> Json:
 
 def _field(path: str) -> str:
     """`data["app.yaml"]#27` as people say it: the field, and the line of the text in it."""
-    field, _, line = path.rpartition("#")
-    return f"`{field}`, line {line}" if line.isdecimal() and field else f"`{path}`"
+    field, line, _ = split_path(path)
+    return f"`{field}`, line {line}" if line else f"`{path}`"
 
 
 def _writable(body: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -134,7 +134,7 @@ def test_a_password_that_the_chart_makes_up_stays_out_of_the_tree(shop: Shop) ->
     shop.ok(*RENDER)
     text = Path("out/sites/shop/records/secrets.md").read_text()
     assert "## Secret shop/door\n" in text
-    assert "| `stringData.password` | secret | `web/templates/extra.yaml` |" in text
+    assert "| `stringData.password` | password | `web/templates/extra.yaml` |" in text
     assert 'password: "<generated>"' in text
     assert not [path for path in contents("out/sites/shop/manifests") if "secret" in path]
     before = contents("out")

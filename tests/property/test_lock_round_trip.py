@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from renderer.formats.kubernetes.manifests import load_values
 from renderer.formats.lockfile import decode_lock, encode_lock
+from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
 from renderer.model.objects.manifest import ObjectId
@@ -48,7 +49,30 @@ IMAGE = st.builds(
 )
 OBJECT = st.builds(ObjectId, st.one_of(st.just(""), TEXT), TEXT, st.one_of(st.just(""), TEXT), TEXT)
 GENERATED = st.builds(
-    GeneratedValue, component=TEXT, object=OBJECT, path=TEXT, kind=st.sampled_from(GeneratedKind), source=TEXT
+    GeneratedValue,
+    component=TEXT,
+    object=OBJECT,
+    path=TEXT,
+    kind=st.sampled_from(GeneratedKind),
+    source=TEXT,
+    group=st.one_of(st.just(""), TEXT),
+    certificate=st.one_of(st.just(""), TEXT),
+    of=st.lists(OBJECT, max_size=2, unique=True).map(lambda found: tuple(sorted(found))),
+)
+CERTIFICATE = st.builds(
+    CertificateWish,
+    group=TEXT,
+    name=TEXT,
+    common_name=st.one_of(st.just(""), TEXT),
+    organizations=TEXTS,
+    dns_names=TEXTS,
+    ip_addresses=TEXTS,
+    key_usages=TEXTS,
+    extended_usages=TEXTS,
+    days=st.integers(0, 40_000),
+    is_ca=st.booleans(),
+    issuer=st.one_of(st.just(""), TEXT),
+    algorithm=TEXT,
 )
 
 
@@ -72,7 +96,10 @@ LOCK = st.builds(
     extensions=pins(EXTENSION, "name"),
     images=pins(IMAGE, "reference"),
     generated=st.lists(GENERATED, max_size=3, unique=True).map(
-        lambda found: tuple(sorted(found, key=lambda one: (one.component, one.object, one.path)))
+        lambda found: tuple(sorted(found, key=lambda one: one.order))
+    ),
+    certificates=st.lists(CERTIFICATE, max_size=3, unique_by=lambda one: one.order).map(
+        lambda found: tuple(sorted(found, key=lambda one: one.order))
     ),
 )
 

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json, read_path, spell_path
+from renderer.model.generated.discovered import Discovered
 from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.objects.manifest import Manifest, Origin
 from renderer.model.rendering import Inflated
 from renderer.model.site import ValuesLayer
-from renderer.stages.generated import differences
+from renderer.stages.generated import discover
 from renderer.stages.settle import Settled, settle
 from renderer.stages.values import layer
 
@@ -84,7 +85,7 @@ def test_two_renders_settle_to_the_same_bytes(
     objects: list[tuple[tuple[str, str], str, dict[str, Json]]], rules: GeneratedPolicy
 ) -> None:
     first, second, third = (rendered(objects, text) for text in ("q1w2e3", "z9y8x7", "m4n5b6"))
-    generated = differences(first, second)
+    generated = discover(first.manifests, second.manifests).values
     one, other = (settle(render.manifests, generated, rules) for render in (second, third))
     assert written(one) == written(other)
     assert one.findings == other.findings
@@ -94,7 +95,7 @@ def test_two_renders_settle_to_the_same_bytes(
 
 @given(OBJECTS)
 def test_equal_renders_have_no_differences(objects: list[tuple[tuple[str, str], str, dict[str, Json]]]) -> None:
-    assert differences(rendered(objects, "same"), rendered(objects, "same")) == ()
+    assert discover(rendered(objects, "same").manifests, rendered(objects, "same").manifests) == Discovered()
 
 
 @given(st.lists(st.text(alphabet='ab.-_/[]" 0', max_size=6).filter(lambda key: '"' not in key) | st.integers(0, 99)))

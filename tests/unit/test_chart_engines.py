@@ -29,7 +29,7 @@ from renderer.model.rendering import Inflated
 from renderer.model.version import Version
 from renderer.ports import ChartEngine, ChartError, Executor
 from renderer.stages.chart import chart_request, read_chart
-from renderer.stages.generated import differences
+from renderer.stages.generated import discover
 from renderer.stages.settle import settle
 
 Pack = Callable[[str | Mapping[str, str]], bytes]
@@ -185,7 +185,7 @@ class TestBothEngines:
         archive = pack_chart("inventor")
         request = request_for(archive)
         renders = [read_chart(one.inflate(request), "demo", component(archive)) for one in (embedded, executable)]
-        generated = differences(*renders)
+        generated = discover(renders[0].manifests, renders[1].manifests).values
         one, other = (settle(render.manifests, generated, GeneratedPolicy()) for render in renders)
         assert one == other
 
@@ -201,7 +201,7 @@ class TestBothEngines:
                 if isinstance(one, str) or isinstance(again, str) or isinstance(other, str):
                     assert one == other, name
                     continue
-                generated = differences(one, again)
+                generated = discover(one.manifests, again.manifests).values
                 settled = settle(one.manifests, generated, GeneratedPolicy())
                 assert settled == settle(again.manifests, generated, GeneratedPolicy()), name
                 assert settled == settle(other.manifests, generated, GeneratedPolicy()), name

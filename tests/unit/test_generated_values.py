@@ -13,7 +13,7 @@ from renderer.model.fields import Json, read_path, spell_path
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import HookPhase, Manifest, Origin
 from renderer.model.rendering import Inflated
-from renderer.stages.generated import UseKind, differences, may_invent, scan_templates, template_findings
+from renderer.stages.generated import UseKind, discover, may_invent, scan_templates, template_findings
 
 ORIGIN = Origin(extension="demo", component="web", source="web/templates/a.yaml")
 
@@ -26,8 +26,12 @@ def body(kind: str, name: str = "a", api: str = "v1", **fields: Json) -> dict[st
     return {"apiVersion": api, "kind": kind, "metadata": {"name": name}, **fields}
 
 
+def values(first: Inflated, second: Inflated) -> tuple[GeneratedValue, ...]:
+    return discover(first.manifests, second.manifests).values
+
+
 def found(first: Inflated, second: Inflated) -> list[tuple[str, str, str]]:
-    return [(value.kind.value, str(value.object), value.path) for value in differences(first, second)]
+    return [(value.kind.value, str(value.object), value.path) for value in values(first, second)]
 
 
 def calls(text: str) -> list[tuple[str, str]]:
@@ -101,16 +105,17 @@ class TestScan:
 
 class TestDifferences:
     def test_of_equal_renders_are_none(self) -> None:
-        assert differences(inflated(body("Secret", data={"a": "x"})), inflated(body("Secret", data={"a": "x"}))) == ()
+        assert values(inflated(body("Secret", data={"a": "x"})), inflated(body("Secret", data={"a": "x"}))) == ()
 
     def test_say_component_template_object_field_and_kind(self) -> None:
-        (value,) = differences(inflated(body("Secret", data={"a": "x"})), inflated(body("Secret", data={"a": "y"})))
+        (value,) = values(inflated(body("Secret", data={"a": "x"})), inflated(body("Secret", data={"a": "y"})))
         assert value == GeneratedValue(
             component="demo/web",
             object=Manifest.of(body("Secret"), ORIGIN).id,
             path="data.a",
             kind=GeneratedKind.SECRET,
             source="web/templates/a.yaml",
+            group="demo/web/a/a",
         )
 
     def test_know_what_a_field_is_for(self) -> None:
@@ -133,7 +138,7 @@ class TestDifferences:
             ("secret", "Secret a", 'stringData["tls.key"]'),
             ("ca-bundle", "ValidatingWebhookConfiguration a", "webhooks[1].clientConfig.caBundle"),
             ("checksum", "Deployment a", "spec.template.metadata.annotations.config-hash"),
-            ("other", "Deployment a", "spec.template.metadata.annotations.rollme"),
+            ("checksum", "Deployment a", "spec.template.metadata.annotations.rollme"),
             ("checksum", "Deployment a", 'spec.template.metadata.annotations["checksum/secret"]'),
             ("ca-bundle", "Repository.kubesphere.io a", "spec.caBundle"),
         ]
@@ -142,7 +147,7 @@ class TestDifferences:
         first, second = (
             inflated(body("ConfigMap", data={"app.yaml": f"a: 1\ntoken: {x}\nb: 2\n"})) for x in ("x", "y")
         )
-        assert found(first, second) == [("other", "ConfigMap a", 'data["app.yaml"]#2')]
+        assert found(first, second) == [("token", "ConfigMap a", 'data["app.yaml"]#2')]
 
     def test_point_at_the_whole_text_when_it_is_another(self) -> None:
         first, second = (inflated(body("ConfigMap", data={"a": "line\n" * n})) for n in (2, 3))
@@ -155,7 +160,7 @@ class TestDifferences:
         first = inflated(job("setup-a8x1b"), job("fixed"))
         second = inflated(job("fixed"), job("setup-a9p7c", "y"))
         assert found(first, second) == [("name", "Job setup-*", "metadata.name"), ("other", "Job setup-*", "spec.text")]
-        (value, _) = differences(first, second)
+        (value, _) = values(first, second)
         assert value.stable_name == "setup"
 
     def test_do_not_match_objects_of_other_templates_or_kinds(self) -> None:
@@ -173,7 +178,7 @@ class TestDifferences:
             )
             return Inflated(manifests=parts[0].manifests + parts[1].manifests)
 
-        assert [value.component for value in differences(both("x"), both("y"))] == ["demo/other"]
+        assert [value.component for value in values(both("x"), both("y"))] == ["demo/other"]
 
     def test_show_fields_and_types_that_come_and_go(self) -> None:
         first = inflated(body("ConfigMap", data={"a": "1", "b": "2"}, list=[1, 2], flag=True))
@@ -182,8 +187,8 @@ class TestDifferences:
 
     def test_come_sorted_whatever_the_order_of_objects(self) -> None:
         bodies = [(body("Secret", name, data={"x": "1"}), body("Secret", name, data={"x": "2"})) for name in "cab"]
-        one = differences(inflated(*[a for a, _ in bodies]), inflated(*[b for _, b in bodies]))
-        other = differences(inflated(*[b for _, b in bodies[::-1]]), inflated(*[a for a, _ in bodies[::-1]]))
+        one = values(inflated(*[a for a, _ in bodies]), inflated(*[b for _, b in bodies]))
+        other = values(inflated(*[b for _, b in bodies[::-1]]), inflated(*[a for a, _ in bodies[::-1]]))
         assert one == other
         assert [value.object.name for value in one] == ["a", "b", "c"]
 

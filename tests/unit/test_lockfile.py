@@ -9,6 +9,7 @@ from renderer.adapters.package_data import schema
 from renderer.errors import Finding, InputError, Severity
 from renderer.formats.documents.document import parse_document, validate
 from renderer.formats.lockfile import decode_lock, encode_lock
+from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, drift
 from renderer.model.objects.manifest import ObjectId
@@ -58,8 +59,10 @@ LOCK: Final = Lock(
             component="ks-core",
             object=ObjectId("", "Secret", "kubesphere-system", "extensions-museum-certs"),
             path='data["tls.key"]',
-            kind=GeneratedKind.SECRET,
+            kind=GeneratedKind.PRIVATE_KEY,
             source="ks-core/templates/extensions-museum.yaml",
+            group="ks-core/extensions-museum-certs",
+            certificate="extensions-museum-certs",
         ),
         GeneratedValue(
             component="ks-core",
@@ -67,6 +70,42 @@ LOCK: Final = Lock(
             path="webhooks[0].clientConfig.caBundle",
             kind=GeneratedKind.CA_BUNDLE,
             source="ks-core/templates/webhook.yaml",
+            group="ks-core/webhook-certs",
+            certificate="ca",
+        ),
+        GeneratedValue(
+            component="ks-core",
+            object=ObjectId("apps", "Deployment", "kubesphere-system", "ks-apiserver"),
+            path='spec.template.metadata.annotations["checksum/config"]',
+            kind=GeneratedKind.CHECKSUM,
+            source="ks-core/templates/ks-apiserver.yaml",
+            of=(ObjectId("", "ConfigMap", "kubesphere-system", "kubesphere-config"),),
+        ),
+    ),
+    certificates=(
+        CertificateWish(
+            group="ks-core/extensions-museum-certs",
+            name="ca",
+            common_name="self-signed-ca",
+            key_usages=("digital signature", "cert sign"),
+            days=3650,
+            is_ca=True,
+            issuer="ca",
+            algorithm="rsa-2048",
+        ),
+        CertificateWish(
+            group="ks-core/extensions-museum-certs",
+            name="extensions-museum-certs",
+            common_name="museum",
+            organizations=("shop",),
+            dns_names=("museum.kubesphere-system.svc",),
+            ip_addresses=("10.0.0.1",),
+            key_usages=("digital signature",),
+            extended_usages=("server auth",),
+            days=365,
+            is_ca=False,
+            issuer="ca",
+            algorithm="ecdsa-256",
         ),
     ),
 )
@@ -94,11 +133,24 @@ platforms: {{linux/amd64: "{B}", linux/arm64: "{C}"}}, \
 mirror: "harbor.branch.local:5443/dockerhub/kubesphere/ks-apiserver"}}
   generated:
     - {{component: ks-core, object: {{kind: Secret, namespace: kubesphere-system, name: extensions-museum-certs}}, \
-field: "data[\\"tls.key\\"]", kind: secret, source: ks-core/templates/extensions-museum.yaml}}
+field: "data[\\"tls.key\\"]", kind: private-key, group: ks-core/extensions-museum-certs, \
+certificate: extensions-museum-certs, source: ks-core/templates/extensions-museum.yaml}}
     - {{component: ks-core, object: {{group: admissionregistration.k8s.io, kind: ValidatingWebhookConfiguration, \
-name: users}}, field: "webhooks[0].clientConfig.caBundle", kind: ca-bundle, source: ks-core/templates/webhook.yaml}}
+name: users}}, field: "webhooks[0].clientConfig.caBundle", kind: ca-bundle, group: ks-core/webhook-certs, \
+certificate: ca, source: ks-core/templates/webhook.yaml}}
+    - {{component: ks-core, \
+object: {{group: apps, kind: Deployment, namespace: kubesphere-system, name: ks-apiserver}}, \
+field: "spec.template.metadata.annotations[\\"checksum/config\\"]", kind: checksum, \
+of: [{{kind: ConfigMap, namespace: kubesphere-system, name: kubesphere-config}}], \
+source: ks-core/templates/ks-apiserver.yaml}}
+  certificates:
+    - {{group: ks-core/extensions-museum-certs, name: ca, commonName: self-signed-ca, \
+keyUsages: ["digital signature", "cert sign"], ca: true, issuer: ca, days: 3650, algorithm: rsa-2048}}
+    - {{group: ks-core/extensions-museum-certs, name: extensions-museum-certs, commonName: museum, \
+organizations: [shop], dnsNames: [museum.kubesphere-system.svc], ipAddresses: ["10.0.0.1"], \
+keyUsages: ["digital signature"], extendedUsages: ["server auth"], issuer: ca, days: 365, algorithm: ecdsa-256}}
 """
-EMPTY: Final = replace(LOCK, api_versions=(), bundles=(), extensions=(), images=(), generated=())
+EMPTY: Final = replace(LOCK, api_versions=(), bundles=(), extensions=(), images=(), generated=(), certificates=())
 
 
 def refusal(content: bytes) -> Finding:
@@ -158,7 +210,16 @@ def test_another_format_is_refused_with_what_to_do() -> None:
         ("sequence: 7", "sequence: '7'", "invalid-field", "spec.bundles[0].sequence", "`sequence` must be"),
         ("linux/amd64:", "linux:", "invalid-field", "spec.images[0].platforms.linux", "a platform must read"),
         ('name: "on"', "name: ks-core", "invalid-field", "spec.extensions[1]", "this is pinned twice"),
-        ("kind: ca-bundle", "kind: ca", "invalid-field", "spec.generated[1].kind", "'ca' is not a valid"),
+        ("kind: ca-bundle", "kind: cb", "invalid-field", "spec.generated[1].kind", "'cb' is not a valid"),
+        ("days: 365,", "days: 1y,", "invalid-field", "spec.certificates[1].days", "`days` must be"),
+        (
+            "name: extensions-museum-certs, commonName",
+            "name: ca, commonName",
+            "invalid-field",
+            "spec.certificates[1]",
+            "this is pinned",
+        ),
+        (", of: [{kind", ", over: [{kind", "unknown-field", "spec.generated[2].over", "`over` is not a field"),
         ("mirror:", "mirrors:", "unknown-field", "spec.images[0].mirrors", "`mirrors` is not a field"),
         ("  profile:", "  profil:", "unknown-field", "spec.profil", "`profil` is not a field"),
     ],
@@ -190,6 +251,31 @@ def test_text_that_is_no_lock(content: bytes, code: str, line: int) -> None:
     assert finding.hint == "sitewright lock profiles/a.yaml"
 
 
+def test_a_lock_from_before_groups_is_read_and_has_drifted() -> None:
+    old, sections = [], ("  certificates:", "  generated:")
+    for line in TEXT.splitlines(keepends=True):
+        if line.startswith(sections[0]):
+            break
+        old.append(line.replace(", group: ks-core/webhook-certs, certificate: ca", ""))
+    lock = read("".join(old))
+    assert (lock.certificates, lock.bundle("kubesphere")) == (None, LOCK.bundle("kubesphere"))
+    assert lock.generated[1].group == ""
+    (finding,) = drifted(lock=lock)
+    assert finding.message == "the lock is of an older form: it does not say which generated values belong together"
+    assert str(finding).splitlines() == [
+        f"error[lock-drift-format]: {finding.message}",
+        "  --> lock of site branch-017",
+        "   expected: a group for each of `generated`, and their `certificates`",
+        "   hint: sitewright lock profiles/a.yaml",
+    ]
+
+
+def test_an_old_lock_without_generated_values_is_as_good_as_a_new_one() -> None:
+    text = encode_lock(EMPTY).decode().replace("  certificates: []\n", "")
+    assert "certificates" not in text
+    assert read(text) == EMPTY
+
+
 # --- drift ---------------------------------------------------------------------------------------------------------
 
 
@@ -200,9 +286,10 @@ def drifted(
     engine: LockedEngine = ENGINE,
     sitewright: str = "0.1.0",
     allowed: frozenset[str] = frozenset(),
+    lock: Lock = LOCK,
 ) -> list[Finding]:
     return drift(
-        LOCK,
+        lock,
         profile=profile,
         bundles={"kubesphere": (B, 7)} if bundles is None else bundles,
         engine=engine,

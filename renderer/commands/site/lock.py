@@ -149,7 +149,8 @@ def _lock_of(
             )
             for reference in found.images
         ),
-        generated=found.generated,
+        generated=found.discovered.values,
+        certificates=found.discovered.certificates,
     )
 
 

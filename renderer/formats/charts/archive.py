@@ -1,4 +1,4 @@
-"""What a chart archive holds, without Helm: template sources for scanning.
+"""What a chart archive holds, without Helm: template sources, for scanning and for rendering them changed.
 
 Format: https://helm.sh/docs/topics/charts/ . A chart archive is a gzipped tar with one top directory; subcharts lie
 unpacked in `charts/<name>/` or packed as `charts/<name>-<version>.tgz`. Bounds are those of Helm's own loader.
@@ -6,12 +6,14 @@ unpacked in `charts/<name>/` or packed as `charts/<name>-<version>.tgz`. Bounds 
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zlib
+from collections.abc import Callable
 from typing import Final
 
-__all__ = ["ChartArchiveError", "template_sources"]
+__all__ = ["ChartArchiveError", "template_sources", "with_sources"]
 
 _ARCHIVE_LIMIT: Final = 100 * 2**20
 _FILE_LIMIT: Final = 5 * 2**20
@@ -31,6 +33,42 @@ def template_sources(archive: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     _collect(archive, "", found, 0)
     return dict(sorted(found.items()))
+
+
+def with_sources(archive: bytes, change: Callable[[str], str]) -> bytes:
+    """The same chart with every text that `template_sources` gives changed. Raises ChartArchiveError.
+
+    Only what a chart consists of is kept, so that the same archive gives the same bytes.
+    """
+    return _rewritten(archive, change, 0)
+
+
+def _rewritten(archive: bytes, change: Callable[[str], str], depth: int) -> bytes:
+    if depth > _NESTING_LIMIT:
+        raise ChartArchiveError(f"charts are packed more than {_NESTING_LIMIT} levels deep")
+    buffer = io.BytesIO()
+    try:
+        with (
+            tarfile.open(fileobj=io.BytesIO(_unzipped(archive)), mode="r:") as members,
+            tarfile.open(fileobj=buffer, mode="w:") as changed,
+        ):
+            for member in members:
+                file = members.extractfile(member) if member.isreg() else None
+                if file is None:
+                    continue
+                content, path = file.read(), member.name.removeprefix("./")
+                if _is_packed_chart(path):
+                    content = _rewritten(content, change, depth + 1)
+                elif _is_template(path):
+                    content = change(content.decode("utf-8", errors="surrogateescape")).encode(
+                        "utf-8", errors="surrogateescape"
+                    )
+                entry = tarfile.TarInfo(member.name)
+                entry.size = len(content)
+                changed.addfile(entry, io.BytesIO(content))
+    except tarfile.TarError as error:
+        raise ChartArchiveError(f"the chart archive cannot be read: {error}") from error
+    return gzip.compress(buffer.getvalue(), compresslevel=1, mtime=0)
 
 
 def _collect(archive: bytes, prefix: str, found: dict[str, str], depth: int) -> None:

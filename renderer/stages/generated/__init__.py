@@ -4,7 +4,27 @@
 `renderer.stages.settle` takes it from there. docs/charts.md lists the functions and says why.
 """
 
-from renderer.stages.generated.comparing import differences
-from renderer.stages.generated.scanning import TemplateUse, UseKind, may_invent, scan_templates, template_findings
+from renderer.stages.generated.checksums import TemplateSums, template_sums
+from renderer.stages.generated.discovering import discover
+from renderer.stages.generated.scanning import (
+    TemplateUse,
+    UseKind,
+    at_another_time,
+    may_invent,
+    reads_clock,
+    scan_templates,
+    template_findings,
+)
 
-__all__ = ["TemplateUse", "UseKind", "differences", "may_invent", "scan_templates", "template_findings"]
+__all__ = [
+    "TemplateSums",
+    "TemplateUse",
+    "UseKind",
+    "at_another_time",
+    "discover",
+    "may_invent",
+    "reads_clock",
+    "scan_templates",
+    "template_findings",
+    "template_sums",
+]

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
+from renderer.formats.charts.archive import with_sources
 
 
 class UseKind(Enum):
@@ -52,6 +53,9 @@ _ANY = re.compile(rf"\b(?:{'|'.join(sorted(_FUNCTIONS))})\b|\.Capabilities\b")
 _COMMENT = re.compile(r"\{\{-?\s*/\*")
 _TEXT = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
 _WORD = re.compile(r"(?<![.$\w])[A-Za-z_]\w*")
+_NOW = re.compile(r"(?<![.$\w])now\b")
+# In the quotes of Go that YAML gives no meaning: the source may be a string in `values.yaml`.
+_LONG_AGO: Final = "(toDate `2006-01-02T15:04:05Z07:00` `2001-02-03T04:05:06Z`)"
 _HELM_VERSION = re.compile(r"\.Capabilities(?:\.HelmVersion\b|(?![.\w]))")
 
 
@@ -99,6 +103,40 @@ def _calls(action: str) -> Iterator[tuple[str, UseKind]]:
 def may_invent(uses: Iterable[TemplateUse]) -> bool:
     """True when a chart with these calls must be rendered twice before its output is believed."""
     return any(use.kind in {UseKind.RANDOM, UseKind.CLOCK, UseKind.ORDER} for use in uses)
+
+
+def reads_clock(uses: Iterable[TemplateUse]) -> bool:
+    """True when a chart with these calls may print what time it is."""
+    return any(use.kind is UseKind.CLOCK for use in uses)
+
+
+def at_another_time(archive: bytes) -> bytes:
+    """The chart with a moment long ago wherever it calls `now`, on the same lines of the same files.
+
+    What time it is shows between two renders only then: most formats of it are the same for a second, or for a day.
+    """
+    return with_sources(archive, _with_other_clock)
+
+
+def _with_other_clock(source: str) -> str:
+    parts: list[str] = []
+    done = 0
+    for action, start in _actions(source):
+        if "now" in action:
+            parts += [source[done : start + 2], _ago(action)]
+            done = start + 2 + len(action)
+    return "".join((*parts, source[done:]))
+
+
+def _ago(action: str) -> str:
+    """The code of an action with another moment instead of `now`; its strings stay."""
+    pieces: list[str] = []
+    done = 0
+    for text in (*_TEXT.finditer(action), None):
+        end = text.start() if text else len(action)
+        pieces += [_NOW.sub(_LONG_AGO, action[done:end]), text[0] if text else ""]
+        done = text.end() if text else end
+    return "".join(pieces)
 
 
 def template_findings(uses: Iterable[TemplateUse], extension: str, component: str) -> tuple[Finding, ...]:

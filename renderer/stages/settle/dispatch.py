@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from renderer.errors import Finding
-from renderer.model.generated.groups import groups_of
+from renderer.model.generated.groups import CertificateWish, groups_of
 from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
 from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.generated.values import GeneratedValue
@@ -48,6 +48,7 @@ def settle(
     generated: Sequence[GeneratedValue],
     policy: GeneratedPolicy,
     captured: Captured = NOTHING_CAPTURED,
+    certificates: Sequence[CertificateWish] = (),
 ) -> Settled:
     """Settle the fields that `generated` lists; `Settled.findings` are those of `unsettled`.
 
@@ -57,7 +58,7 @@ def settle(
     ruled = rulings(generated, policy)
     index = FieldIndex(generated)
     drafts = [drafted(manifest, index.of(manifest), ruled) for manifest in manifests]
-    groups = {group.name: group for group in groups_of(generated, ())}
+    groups = {group.name: group for group in groups_of(generated, certificates)}
     added: list[Manifest] = []
     for mode, way in WAYS.items():
         at = [number for number, draft in enumerate(drafts) if _fields(draft, mode, ruled)]
@@ -75,15 +76,17 @@ def settle(
         external=tuple(
             ExternalObject(manifest=one.manifest, fields=one.fields) for one in done if one.place is Place.EXTERNAL
         ),
-        findings=unsettled(generated, policy),
+        findings=unsettled(generated, policy, certificates),
     )
 
 
-def unsettled(generated: Iterable[GeneratedValue], policy: GeneratedPolicy) -> tuple[Finding, ...]:
+def unsettled(
+    generated: Iterable[GeneratedValue], policy: GeneratedPolicy, certificates: Sequence[CertificateWish] = ()
+) -> tuple[Finding, ...]:
     """What the profile leaves open: errors, each with the lines or the command that settle it. Needs no render."""
     values = tuple(generated)
     ruled = rulings(values, policy)
-    groups = {group.name: group for group in groups_of(values, ())}
+    groups = {group.name: group for group in groups_of(values, certificates)}
     found: list[Finding] = []
     for mode, way in WAYS.items():
         mine = [(value, ruled[value]) for value in values if _settles(mode, value, ruled)]

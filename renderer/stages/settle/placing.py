@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from renderer.model.fields import Json, read_path
-
-_LINE_VALUE = re.compile(r"(\s*(?:- )?[^\s:]+:\s+)")
-_LINE = re.compile(r"#[0-9]+\Z")
+from renderer.model.generated.lines import split_line, split_path
 
 
 def with_value(body: dict[str, Json], path: str, value: Json) -> dict[str, Json]:
     """The body with the field (or the line of a text) at `path` replaced; unchanged where nothing leads there."""
-    place, _, line = path.rpartition("#") if _LINE.search(path) else (path, "", "")
+    place, number, whole = split_path(path)
     steps = read_path(place)
-    return cast("dict[str, Json]", _put(body, steps, value, int(line or 0))) if steps else body
+    if not steps:
+        return body
+
+    def changed(before: Json) -> Json:
+        return _with_line(before, number, value, whole=whole) if number and isinstance(before, str) else value
+
+    return cast("dict[str, Json]", _put(body, steps, changed))
 
 
 def renamed(value: Json, old: str, new: str) -> Json:
@@ -29,21 +32,21 @@ def renamed(value: Json, old: str, new: str) -> Json:
     return [renamed(below, old, new) for below in value] if isinstance(value, list) else value
 
 
-def _put(below: Json, steps: Sequence[str | int], value: Json, line: int) -> Json:
+def _put(below: Json, steps: Sequence[str | int], change: Callable[[Json], Json]) -> Json:
     if not steps:
-        return _with_line(below, line, value) if line and isinstance(below, str) else value
+        return change(below)
     step, *rest = steps
     if isinstance(below, dict) and isinstance(step, str) and (step in below or not rest):
-        return {**below, step: _put(below.get(step), rest, value, line)}
+        return {**below, step: _put(below.get(step), rest, change)}
     if isinstance(below, list) and isinstance(step, int) and step < len(below):
-        return [*below[:step], _put(below[step], rest, value, line), *below[step + 1 :]]
+        return [*below[:step], _put(below[step], rest, change), *below[step + 1 :]]
     return below
 
 
-def _with_line(text: str, number: int, value: Json) -> str:
-    """The text with what stands behind the first `key:` of one line replaced, or the whole line."""
+def _with_line(text: str, number: int, value: Json, *, whole: bool) -> str:
+    """The text with what stands behind the key of one line replaced, or the whole line."""
     lines = text.split("\n")
     if number <= len(lines):
-        start = _LINE_VALUE.match(lines[number - 1])
-        lines[number - 1] = (start[1] if start else "") + (value if isinstance(value, str) else json.dumps(value))
+        start = "" if whole else split_line(lines[number - 1])[0]
+        lines[number - 1] = start + (value if isinstance(value, str) else json.dumps(value))
     return "\n".join(lines)

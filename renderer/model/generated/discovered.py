@@ -1,0 +1,26 @@
+"""What charts invented in one render, as it stood there: only `sitewright lock` has it, to seal it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from renderer.model.generated.groups import CertificateWish
+from renderer.model.generated.hidden import Hidden
+from renderer.model.generated.values import GeneratedValue
+from renderer.model.objects.manifest import ObjectId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered:
+    """What two renders tell of generated values: the values (sorted), their certificates, and what they were.
+
+    `captured` holds, for each value that does not follow from content, what stood in its field in the first render (of
+    a line, what stands behind its key). `objects` holds the bodies, in the same render, of all objects with generated
+    values, by component and by the identity that the values name. All of one render, so that everything fits.
+    """
+
+    values: tuple[GeneratedValue, ...] = ()
+    certificates: tuple[CertificateWish, ...] = ()
+    captured: Mapping[GeneratedValue, Hidden] = field(default_factory=dict)
+    objects: Mapping[tuple[str, ObjectId], Hidden] = field(default_factory=dict)
