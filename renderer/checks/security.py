@@ -17,6 +17,7 @@ from renderer.model.site import SecretsMode
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _PRIVATE_KEY: Final = b"PRIVATE KEY-----"
+_SEALED: Final = b"ENC[AES256_GCM,"
 _HOST_SHARES: Final = ("hostNetwork", "hostPID", "hostIPC")
 _STRONG: Final = frozenset({"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "BPF", "NET_ADMIN", "DAC_READ_SEARCH"})
 _HARMLESS_PATHS: Final = frozenset({"/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"})
@@ -29,14 +30,18 @@ _PASSWORD_HASH: Final = re.compile(
 def secrets_in_clear(composed: Composed) -> Iterator[Finding]:
     """Secrets with content: an error when it is a private key, else a warning.
 
-    Objects that SOPS has encrypted carry its metadata under `sops`; they pass where the profile says `mode: sops`.
+    What SOPS has encrypted passes in an object that carries its stanza, where the profile says `secrets.mode: sops` or
+    names recipients of generated values. What stands beside it in clear does not.
     """
-    sops = composed.site.secrets is SecretsMode.SOPS
+    sops = composed.site.secrets is SecretsMode.SOPS or bool(composed.site.generated.recipients)
     for manifest in _objects(composed):
-        if sops and "sops" in manifest.body:
-            continue
+        sealed = sops and "sops" in manifest.body
         if (manifest.id.group, manifest.id.kind) == ("", "Secret"):
-            filled = {key: content for key, content in _content(manifest.body) if content.strip()}
+            filled = {
+                key: content
+                for key, content in _content(manifest.body)
+                if content.strip() and not (sealed and content.startswith(_SEALED))
+            }
             if filled:
                 yield _secret_finding(manifest, filled)
         elif (manifest.id.group, manifest.id.kind) == ("", "ConfigMap"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, cast
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.templates.site_templates import render_named, render_objects
@@ -45,6 +45,7 @@ def agent_files(
 
 
 def _values(site: Site, plan: WavePlan) -> dict[str, Json]:
+    waves = [_wave(site, index, plan.waves) for index in range(len(plan.waves))]
     return {
         "name": site.name,
         "root": site.root,
@@ -53,7 +54,8 @@ def _values(site: Site, plan: WavePlan) -> dict[str, Json]:
         "repository": site.gitops.repository,
         "branch": site.gitops.branch,
         "labels": {"app.kubernetes.io/managed-by": "sitewright", "sitewright.dev/site": site.name},
-        "waves": [_wave(site, index, plan.waves) for index in range(len(plan.waves))],
+        "waves": cast("Json", waves),
+        "sealed": any(wave["sealed"] for wave in waves),
     }
 
 
@@ -64,6 +66,7 @@ def _wave(site: Site, index: int, waves: tuple[Wave, ...]) -> dict[str, Json]:
         "objects": len(wave.manifests),
         "kustomization": _kustomization_name(site, wave),
         "after": _kustomization_name(site, waves[index - 1]) if index else None,
+        "sealed": sum("sops" in manifest.body for manifest in wave.manifests),
     }
 
 

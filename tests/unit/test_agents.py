@@ -210,3 +210,28 @@ def test_a_site_can_replace_an_agent_object() -> None:
     assert tree.files["agent/application.yaml"] == (
         b"apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: branch-017\n"
     )
+
+
+# --- sealed objects ----------------------------------------------------------------------------------------------
+
+
+SEALED = a_plan(
+    (0, "namespaces", (an_object("Namespace", "shop"),)),
+    (20, "extensions", (an_object("Secret", "web", "shop", sops={"mac": "ENC[…]"}),)),
+)
+
+
+def test_flux_decrypts_in_the_waves_that_hold_sealed_objects_and_nowhere_else() -> None:
+    """`spec.decryption`: https://fluxcd.io/flux/components/kustomize/kustomizations/#decryption."""
+    tree = flux(plan=SEALED)
+    first, second = objects(tree, "waves.yaml")
+    assert "decryption" not in first["spec"]
+    assert second["spec"]["decryption"] == {"provider": "sops", "secretRef": {"name": "sops-age"}}
+    assert "--from-file=age.agekey=<private key of the site>" in tree.files["agent/README.md"].decode()
+    assert "sops" not in flux().files["agent/README.md"].decode()
+
+
+def test_argo_cd_says_that_it_needs_help_with_sealed_objects() -> None:
+    readme = agent_files(a_site(), SEALED, (), SHIPPED).files["agent/README.md"].decode()
+    assert "encrypted with SOPS, which Argo CD cannot open by itself" in readme
+    assert "SOPS" not in agent_files(a_site(), PLAN, (), SHIPPED).files["agent/README.md"].decode()

@@ -10,17 +10,28 @@ from typing import Any
 
 import pytest
 
-from renderer.checks import kubernetes, ordering, security, supply_chain
+from renderer.checks import kubernetes, ordering, sealed, security, supply_chain
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule, accepted_by, judge, run_rules
+from renderer.model.generated.policy import GeneratedPolicy
 from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.rendering import Composed
-from renderer.model.site import CheckRules, Distribution, Fallback, IgnoreRule, ImagesMode, Runtime, SecretsMode
+from renderer.model.site import (
+    CheckRules,
+    Distribution,
+    Fallback,
+    GitOpsAgent,
+    IgnoreRule,
+    ImagesMode,
+    Runtime,
+    SecretsMode,
+)
 from renderer.model.version import Version
+from tests.sealing_fixture import key_pair
 from tests.simulators.sites import a_definition, a_deployment, a_plan, a_site, an_object, composed, pinned
 
-RULES: Sequence[Rule] = (*supply_chain.RULES, *kubernetes.RULES, *ordering.RULES, *security.RULES)
+RULES: Sequence[Rule] = (*supply_chain.RULES, *kubernetes.RULES, *ordering.RULES, *security.RULES, *sealed.RULES)
 SHOP = an_object("Namespace", "shop")
 NGINX = pinned("nginx:1.27")
 
@@ -467,9 +478,30 @@ def test_secrets_stay_out_of_git(manifest: Manifest, severity: Severity | None) 
 
 
 def test_an_object_that_sops_has_encrypted_is_no_secret_in_clear() -> None:
-    sealed = an_object("Secret", "a", "shop", data={"tls.key": "ENC[AES256_GCM,data:x]"}, sops={"version": "3.9.0"})
-    assert not found(flat(SHOP, sealed, site=a_site(secrets=SecretsMode.SOPS)), "secret-in-clear")
-    assert found(flat(SHOP, sealed), "secret-in-clear"), "the profile does not say that SOPS is used"
+    secret = an_object("Secret", "a", "shop", data={"tls.key": "ENC[AES256_GCM,data:x]"}, sops={"version": "3.9.0"})
+    assert not found(flat(SHOP, secret, site=a_site(secrets=SecretsMode.SOPS)), "secret-in-clear")
+    assert found(flat(SHOP, secret), "secret-in-clear"), "the profile does not say that SOPS is used"
+    recipients = GeneratedPolicy(recipients=(key_pair("one").recipient,))
+    assert not found(flat(SHOP, secret, site=a_site(generated=recipients)), "secret-in-clear")
+
+
+def test_what_stands_in_clear_beside_sealed_values_is_found() -> None:
+    data = {"tls.key": "ENC[AES256_GCM,data:x]", "password": encoded("x")}
+    half = an_object("Secret", "a", "shop", data=data, sops={"version": "3.9.0"})
+    (finding,) = found(flat(SHOP, half, site=a_site(secrets=SecretsMode.SOPS)), "secret-in-clear")
+    assert finding.got == "values for `password`"
+
+
+def test_argo_cd_cannot_open_what_is_sealed() -> None:
+    secret = an_object("Secret", "a", "shop", data={"key": "ENC[AES256_GCM,data:x]"}, sops={"version": "3.9.0"})
+    (finding,) = found(flat(SHOP, secret), "sealed-needs-decryption")
+    assert finding.severity is Severity.WARNING
+    assert finding.message == "Argo CD cannot open 1 object that SOPS has encrypted"
+    assert finding.explanation == ("Secret shop/a",)
+    assert finding.hint is not None
+    flux = a_site(gitops={"agent": GitOpsAgent.FLUX})
+    assert not found(flat(SHOP, secret, site=flux), "sealed-needs-decryption")
+    assert not found(flat(SHOP), "sealed-needs-decryption")
 
 
 def test_privileges_are_one_finding_for_each_workload() -> None:
