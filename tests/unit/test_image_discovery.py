@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from renderer.errors import Finding, Severity
+from renderer.errors import Finding, InputError, Severity
+from renderer.formats.bundle.remote_source import RemoteImage
+from renderer.formats.bundle.source import read_bundle_source
 from renderer.model.bundles.chart import ChartOutput, ChartRequest
 from renderer.model.outcome import Outcome
 from tests.realworld.stand_ins import write_layout
-from tests.simulators.bundles import Workshop
+from tests.simulators.bundles import Workshop, schema
 
 HEAD = """\
 apiVersion: sitewright.dev/v1
@@ -158,6 +160,40 @@ def test_images_are_found_wherever_they_stand(workshop: Workshop, place: str) ->
     assert standing(outcome)["ghcr.io/team/sidecar:1.4.0"] == "missing"
 
 
+OTHER = f"sha256:{'3' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "line"),
+    [
+        ("busybox:1.36", '{registry: "oci://docker.io/library/busybox:1.36"}'),
+        (f"busybox:1.36@{OTHER}", f'{{registry: "oci://docker.io/library/busybox:1.36@{OTHER}"}}'),
+        (
+            f"busybox@{OTHER}",
+            (
+                f'{{registry: "oci://docker.io/library/busybox@{OTHER}", '
+                'reference: "docker.io/library/busybox:333333333333"}'
+            ),
+        ),
+    ],
+)
+def test_the_lines_to_add_can_be_copied(workshop: Workshop, wanted: str, line: str) -> None:
+    outcome = build(workshop, deployment(wanted))
+    (finding,) = found(outcome, "image-undeclared")
+    reference = next(one for one in report(outcome) if "busybox" in one)
+    assert finding.explanation[1:] == (
+        "add it to `spec.images`:",
+        f"  - {line}",
+        "or to `spec.discovery.accepted`, with the reason why sites do without:",
+        f'  - {{reference: "{reference}", reason: …}}',
+    )
+    copied = f"{HEAD}{WEB}  images:\n  - {{layout: images}}\n  - {line}\n"
+    asked = read_bundle_source(copied.encode(), "bundle.yaml", schema("bundle-source")).images[1]
+    assert isinstance(asked, RemoteImage)
+    assert str(asked.source).startswith("oci://registry-1.docker.io/library/busybox")
+    assert finding.hint == f"skopeo copy --all docker://{reference} oci:images:{asked.reference}"
+
+
 def test_what_the_bundle_has_of_the_same_name_is_named(workshop: Workshop) -> None:
     (finding,) = found(build(workshop, deployment("quay.io/team/api:2.1")), "image-undeclared")
     assert finding.got == "in the bundle is `quay.io/team/api:2.0`"
@@ -212,6 +248,14 @@ def test_a_value_set_switches_on_what_the_defaults_leave_out(workshop: Workshop)
     ]
     (finding,) = found(outcome, "image-undeclared")
     assert finding.explanation[0].endswith("spec.template.spec.containers[0].image (values `cached`)")
+
+
+def test_two_value_sets_have_two_names(workshop: Workshop) -> None:
+    sets = "  discovery: {valueSets: [{name: a, extension: web}, {name: a, extension: db}]}\n"
+    with pytest.raises(InputError) as caught:
+        build(workshop, deployment("nginx:1.27"), HEAD + WEB + IMAGES + sets)
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where.path) == ("duplicate-value-set", "spec.discovery.valueSets[1].name")
 
 
 def test_values_of_a_set_may_come_from_a_file(workshop: Workshop) -> None:

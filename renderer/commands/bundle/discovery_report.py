@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from renderer.commands.bundle.contents import Packed
-from renderer.commands.bundle.discovery import DEFAULT, Failure, Found, Question, look
+from renderer.commands.bundle.discovery import Failure, Found, Question, look
+from renderer.commands.bundle.discovery_findings import missing, not_inflated, unreadable, unseen, untaken, unused
 from renderer.commands.bundle.image_reader import FoundImage
 from renderer.commands.bundle.reading import SourceReader
 from renderer.commands.bundle.workbench import Workbench
-from renderer.errors import Finding, Severity, Where
+from renderer.errors import Finding
 from renderer.formats.bundle.artifact import CARRIED
 from renderer.formats.bundle.discovery_source import Acceptance
 from renderer.formats.bundle.source import BundleSourceDocument
@@ -22,9 +22,6 @@ from renderer.model.images.discovery import Declaration, ImageRecord, Sighting, 
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest, ImageReference
 from renderer.ports import Files
-
-_PLACES: Final = 5
-"""How many places of an image are listed in a finding; the report has all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +75,7 @@ class Discovery:
                     "extension": one.extension,
                     "component": one.component,
                     "values": one.values,
-                    "why": [finding.message for finding in one.findings],
+                    "why": [line for finding in one.findings for line in (finding.message, *finding.explanation)],
                 }
                 for one in self.failures
             ],
@@ -111,13 +108,13 @@ def discover(
     ledger.see(found)
     records = ledger.records()
     findings = (
-        *_missing(records, source),
+        *missing(records, source),
         *ledger.unreadable,
         *found.notes,
-        *_not_inflated(found),
-        *_untaken(records, packed.extensions, source),
-        *_unseen(records, source),
-        *_unused(records, source, packed.extensions),
+        *not_inflated(found),
+        *untaken(records, packed.extensions, source),
+        *unseen(records, source),
+        *unused(records, source, packed.extensions),
     )
     return Discovery(
         records=records,
@@ -161,7 +158,7 @@ class _Ledger:
             try:
                 reference = ImageReference.parse(unknown.text)
             except ValueError as error:
-                self.unreadable.append(_unreadable(unknown.text, str(error), place))
+                self.unreadable.append(unreadable(unknown.text, str(error), place))
                 continue
             plain = reference.without_digest() if reference.tag else reference
             self._seen(plain, [place], reference.digest if reference.tag else None)
@@ -187,144 +184,6 @@ class _Ledger:
         if record.digest is not None and record.other is None:
             return None
         return next((one.reason for one in self.accepted if one.covers(record.reference)), None)
-
-
-# --- findings ------------------------------------------------------------------------------------------------------
-
-
-def _missing(records: Iterable[ImageRecord], source: BundleSourceDocument) -> Iterator[Finding]:
-    """Images that objects name and the bundle lacks: a site could not pull them."""
-    records = tuple(records)
-    for record in records:
-        if record.standing is not Standing.MISSING:
-            continue
-        by = ", ".join(dict.fromkeys(place.extension for place in record.seen if not place.dropped))
-        yield Finding(
-            code="image-undeclared",
-            message=f"objects of {by} name `{record.reference}`, and the bundle does not have it",
-            where=source.document.where(("spec", "images")),
-            expected="an entry of `spec.images` that brings it, or a reason under `spec.discovery.accepted`",
-            got=_in_its_place(record, records),
-            explanation=(*_places(record), *_lines_to_add(record.reference)),
-            hint=f"skopeo copy --all docker://{record.reference} oci:images:{record.reference}",
-        )
-
-
-def _places(record: ImageRecord) -> Iterator[str]:
-    seen = [place for place in record.seen if not place.dropped]
-    for place in seen[:_PLACES]:
-        values = "" if place.values[0] == DEFAULT else f" (values `{place.values[0]}`)"
-        yield f"seen in {place.extension}, {place.component}: {place.object}, {place.path}{values}"
-    if len(seen) > _PLACES:
-        yield f"and in {count(len(seen) - _PLACES, 'more place')}"
-
-
-def _lines_to_add(reference: ImageReference) -> Iterator[str]:
-    yield "to accept that it is missing:"
-    yield "  spec:"
-    yield "    discovery:"
-    yield "      accepted:"
-    yield f'      - {{reference: "{reference}", reason: …}}'
-
-
-def _in_its_place(record: ImageRecord, records: Iterable[ImageRecord]) -> str | None:
-    """What the bundle has of the same name: another digest, another version, the same path in another registry."""
-    if record.digest is not None:
-        return f"`{record.digest}` in the bundle, `{record.other}` in the object"
-    path = record.reference.repository.rpartition("/")[2]
-    near = [one for one in records if one.digest and one.reference.repository.rpartition("/")[2] == path]
-    return f"in the bundle is {', '.join(f'`{one.reference}`' for one in near[:3])}" if near else None
-
-
-def _unreadable(text: str, reason: str, place: Sighting) -> Finding:
-    return Finding(
-        code="image-unreadable",
-        message=f"`{text}` stands where an image is named, and is no reference: {reason}",
-        where=Where(subject=f"extension {place.extension}, {place.component}, {place.object}", path=place.path),
-        severity=Severity.WARNING,
-        hint="put a value that only sites set into a value set of `spec.discovery.valueSets`, so that it is looked at",
-    )
-
-
-def _not_inflated(found: Found) -> Iterator[Finding]:
-    """Components under values that they cannot be inflated under; the defaults may fail where another set does not."""
-    for failure in found.failures:
-        never = (failure.extension, failure.component) not in found.inflated
-        if not never and failure.values.startswith(DEFAULT):
-            continue
-        under = "under any declared values" if never else f"under the value set `{failure.values}`"
-        yield Finding(
-            code="component-not-inflated",
-            message=f"component `{failure.component}` cannot be inflated {under}, so its images are known as far as "
-            "they are declared",
-            where=Where(subject=f"extension {failure.extension}, {failure.component}"),
-            severity=Severity.WARNING,
-            explanation=tuple(line for one in failure.findings for line in (one.message, *one.explanation)),
-            hint="add a value set with what it needs under `spec.discovery.valueSets`",
-        )
-
-
-def _untaken(
-    records: Iterable[ImageRecord], extensions: Iterable[Extension], source: BundleSourceDocument
-) -> Iterator[Finding]:
-    """Images that are declared, stand in no object, and are not in the bundle: something may start them later."""
-    untaken = [record for record in records if record.standing is Standing.UNTAKEN]
-    for extension in extensions:
-        missing = [one.reference for one in untaken if any(by.extension == extension.id for by in one.declared)]
-        if missing:
-            yield Finding(
-                code="image-not-in-bundle",
-                message=f"{extension.id} declares {count(len(missing), 'image')} that the bundle does not vouch for",
-                where=Where(file=source.document.file, subject=f"extension {extension.id}"),
-                severity=Severity.WARNING,
-                explanation=tuple(f"`{reference}`" for reference in missing),
-                hint="add them under `spec.images`, or accept that they are missing under `spec.discovery.accepted`",
-            )
-
-
-def _unseen(records: Iterable[ImageRecord], source: BundleSourceDocument) -> Iterator[Finding]:
-    """Images that the bundle has and no object names."""
-    unseen = [one for one in records if one.standing is Standing.VOUCHED and not one.seen]
-    declared = [one for one in unseen if any(by.extension for by in one.declared)]
-    for images, code, what in (
-        (declared, "image-unseen", "declared by extensions, and no object names them: operators may start them later"),
-        ([one for one in unseen if one not in declared], "image-unused", "neither declared nor named by any object"),
-    ):
-        if images:
-            yield Finding(
-                code=code,
-                message=f"{count(len(images), 'image')} of the bundle: {what}",
-                where=source.document.where(("spec", "images")),
-                severity=Severity.NOTE,
-                explanation=tuple(f"`{one.reference}` ({'; '.join(map(str, one.declared))})" for one in images),
-            )
-
-
-def _unused(
-    records: Iterable[ImageRecord], source: BundleSourceDocument, extensions: Iterable[Extension]
-) -> Iterator[Finding]:
-    """Acceptances and value sets that nothing needs any more."""
-    lacking = [one.reference for one in records if one.accepted is not None]
-    for acceptance in source.discovery.accepted:
-        if not any(acceptance.covers(reference) for reference in lacking):
-            yield Finding(
-                code="acceptance-unused",
-                message=f"`{acceptance.reference}` is accepted as missing, and no such image is missing",
-                where=source.document.where((*acceptance.at, "reference")),
-                severity=Severity.WARNING,
-                hint="remove the entry",
-            )
-    components = [(extension, component) for extension in extensions for component in extension.components]
-    for one in source.discovery.value_sets:
-        if not any(one.covers(*pair) for pair in components):
-            yield Finding(
-                code="value-set-unused",
-                message=f"the value set `{one.name}` is for no component of this bundle",
-                where=source.document.where((*one.at, "extension")),
-                severity=Severity.WARNING,
-                expected=", ".join(f"`{name}`" for name in dict.fromkeys(pair[0].name for pair in components)),
-                got=f"`{one.extension}`" + (f", component `{one.component}`" if one.component else ""),
-            )
 
 
 def _record_json(record: ImageRecord) -> dict[str, Json]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from renderer.formats.bundle.source_file import Path, SourceFile
 from renderer.model.bundles.extension import Component, Extension
-from renderer.model.fields import Fields, Json
+from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import ImageReference
 from renderer.model.version import Version
 
@@ -69,12 +69,24 @@ def read_discovery(fields: Fields, directory: str) -> DiscoverySource:
         kubernetes=tuple(
             fields.parse(text, Version.parse, (*fields.at("kubernetesVersions"), index)) for index, text in versions
         ),
-        value_sets=tuple(_value_set(one, directory) for one in fields.children("valueSets")),
+        value_sets=_value_sets(fields, directory),
         accepted=tuple(
             Acceptance(reference=one.text("reference"), reason=one.text("reason"), at=one.path)
             for one in fields.children("accepted")
         ),
     )
+
+
+def _value_sets(fields: Fields, directory: str) -> tuple[SourceValueSet, ...]:
+    found: dict[str, SourceValueSet] = {}
+    for one in fields.children("valueSets"):
+        made = _value_set(one, directory)
+        if made.name in found:
+            raise FieldError(
+                one.at("name"), "two value sets have this name", code="duplicate-value-set", got=f"`{made.name}`"
+            )
+        found[made.name] = made
+    return tuple(found.values())
 
 
 def _value_set(fields: Fields, directory: str) -> SourceValueSet:

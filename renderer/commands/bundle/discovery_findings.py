@@ -1,0 +1,182 @@
+"""What is to be said about the images of a bundle that is about to be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from renderer.commands.bundle.discovery import DEFAULT, Found
+from renderer.errors import Finding, Severity, Where
+from renderer.formats.bundle.remote_source import RemoteImage
+from renderer.formats.bundle.source import BundleSourceDocument, SourceLayout
+from renderer.formats.documents.wording import count
+from renderer.model.bundles.extension import Extension
+from renderer.model.fields import spell_path
+from renderer.model.images.discovery import ImageRecord, Sighting, Standing
+from renderer.model.reference import ImageReference
+
+_PLACES: Final = 5
+"""How many places of an image are listed in a finding; the report has all."""
+
+
+def missing(records: Iterable[ImageRecord], source: BundleSourceDocument) -> Iterator[Finding]:
+    """Images that objects name and the bundle lacks: a site could not pull them."""
+    records = tuple(records)
+    for record in records:
+        if record.standing is not Standing.MISSING:
+            continue
+        by = ", ".join(dict.fromkeys(place.extension for place in record.seen if not place.dropped))
+        yield Finding(
+            code="image-undeclared",
+            message=f"objects of {by} name `{record.reference}`, and the bundle does not have it",
+            where=source.document.where(("spec", "images")),
+            expected="an entry of `spec.images` that brings it, or a reason under `spec.discovery.accepted`",
+            got=_in_its_place(record, records),
+            explanation=(*_places(record), *_lines_to_add(record, source)),
+            hint=_into_the_layout(record, source),
+        )
+
+
+def _places(record: ImageRecord) -> Iterator[str]:
+    seen = [place for place in record.seen if not place.dropped]
+    for place in seen[:_PLACES]:
+        values = "" if place.values[0] == DEFAULT else f" (values `{place.values[0]}`)"
+        yield f"seen in {place.extension}, {place.component}: {place.object}, {place.path}{values}"
+    if len(seen) > _PLACES:
+        yield f"and in {count(len(seen) - _PLACES, 'more place')}"
+
+
+def _lines_to_add(record: ImageRecord, source: BundleSourceDocument) -> Iterator[str]:
+    """The lines that bring the image into the bundle, and those that do without it."""
+    named = tagged(record.reference)
+    pinned = f"{named}@{record.other}" if record.other else str(named)
+    listing = next((one for one in source.images if isinstance(one, RemoteImage) and "images" in one.source.at), None)
+    if listing is not None:
+        yield f"add it to `{spell_path(listing.source.at[:-1])}`:"
+        yield f"  - {pinned}"
+    elif named == record.reference:
+        yield "add it to `spec.images`:"
+        yield f'  - {{registry: "oci://{pinned}"}}'
+    else:
+        yield "add it to `spec.images`:"
+        yield f'  - {{registry: "oci://{record.reference}", reference: "{named.without_digest()}"}}'
+    yield "or to `spec.discovery.accepted`, with the reason why sites do without:"
+    yield f'  - {{reference: "{record.reference}", reason: …}}'
+
+
+def tagged(reference: ImageReference) -> ImageReference:
+    """The same image with a tag, as bundles name it; one that has only a digest gets its first digits as its tag."""
+    if reference.tag is not None or reference.digest is None:
+        return reference
+    return replace(reference, tag=reference.digest.hex[:12])
+
+
+def _into_the_layout(record: ImageRecord, source: BundleSourceDocument) -> str | None:
+    """The command that puts the image where the source takes images from."""
+    files = [one.layout for one in source.images if isinstance(one, SourceLayout)]
+    path = next((file.path for file in files if file.at[-1] == "layout"), None)
+    if path is None:
+        return None
+    return f"skopeo copy --all docker://{record.reference} oci:{path}:{tagged(record.reference).without_digest()}"
+
+
+def _in_its_place(record: ImageRecord, records: Iterable[ImageRecord]) -> str | None:
+    """What the bundle has of the same name: another digest, another version, the same path in another registry."""
+    if record.digest is not None:
+        return f"`{record.digest}` in the bundle, `{record.other}` in the object"
+    path = record.reference.repository.rpartition("/")[2]
+    near = [one for one in records if one.digest and one.reference.repository.rpartition("/")[2] == path]
+    return f"in the bundle is {', '.join(f'`{one.reference}`' for one in near[:3])}" if near else None
+
+
+def unreadable(text: str, reason: str, place: Sighting) -> Finding:
+    """A text that stands where an image is named, and names none."""
+    return Finding(
+        code="image-unreadable",
+        message=f"`{text}` stands where an image is named, and is no reference: {reason}",
+        where=Where(subject=f"extension {place.extension}, {place.component}, {place.object}", path=place.path),
+        severity=Severity.WARNING,
+        hint="put a value that only sites set into a value set of `spec.discovery.valueSets`, so that it is looked at",
+    )
+
+
+def not_inflated(found: Found) -> Iterator[Finding]:
+    """Components under values that they cannot be inflated under; the defaults may fail where another set does not."""
+    for failure in found.failures:
+        never = (failure.extension, failure.component) not in found.inflated
+        if not never and failure.values.startswith(DEFAULT):
+            continue
+        under = "under any declared values" if never else f"under the value set `{failure.values}`"
+        yield Finding(
+            code="component-not-inflated",
+            message=f"component `{failure.component}` cannot be inflated {under}, so its images are known as far as "
+            "they are declared",
+            where=Where(subject=f"extension {failure.extension}, {failure.component}"),
+            severity=Severity.WARNING,
+            explanation=tuple(line for one in failure.findings for line in (one.message, *one.explanation)),
+            hint="add a value set with what it needs under `spec.discovery.valueSets`",
+        )
+
+
+def untaken(
+    records: Iterable[ImageRecord], extensions: Iterable[Extension], source: BundleSourceDocument
+) -> Iterator[Finding]:
+    """Images that are declared, stand in no object, and are not in the bundle: something may start them later."""
+    untaken = [record for record in records if record.standing is Standing.UNTAKEN]
+    for extension in extensions:
+        missing = [one.reference for one in untaken if any(by.extension == extension.id for by in one.declared)]
+        if missing:
+            yield Finding(
+                code="image-not-in-bundle",
+                message=f"{extension.id} declares {count(len(missing), 'image')} that the bundle does not vouch for",
+                where=Where(file=source.document.file, subject=f"extension {extension.id}"),
+                severity=Severity.WARNING,
+                explanation=tuple(f"`{reference}`" for reference in missing),
+                hint="add them under `spec.images`, or accept that they are missing under `spec.discovery.accepted`",
+            )
+
+
+def unseen(records: Iterable[ImageRecord], source: BundleSourceDocument) -> Iterator[Finding]:
+    """Images that the bundle has and no object names."""
+    unseen = [one for one in records if one.standing is Standing.VOUCHED and not one.seen]
+    declared = [one for one in unseen if any(by.extension for by in one.declared)]
+    for images, code, what in (
+        (declared, "image-unseen", "declared by extensions, and no object names them: operators may start them later"),
+        ([one for one in unseen if one not in declared], "image-unused", "neither declared nor named by any object"),
+    ):
+        if images:
+            yield Finding(
+                code=code,
+                message=f"{count(len(images), 'image')} of the bundle: {what}",
+                where=source.document.where(("spec", "images")),
+                severity=Severity.NOTE,
+                explanation=tuple(f"`{one.reference}` ({'; '.join(map(str, one.declared))})" for one in images),
+            )
+
+
+def unused(
+    records: Iterable[ImageRecord], source: BundleSourceDocument, extensions: Iterable[Extension]
+) -> Iterator[Finding]:
+    """Acceptances and value sets that nothing needs any more."""
+    lacking = [one.reference for one in records if one.accepted is not None]
+    for acceptance in source.discovery.accepted:
+        if not any(acceptance.covers(reference) for reference in lacking):
+            yield Finding(
+                code="acceptance-unused",
+                message=f"`{acceptance.reference}` is accepted as missing, and no such image is missing",
+                where=source.document.where((*acceptance.at, "reference")),
+                severity=Severity.WARNING,
+                hint="remove the entry",
+            )
+    components = [(extension, component) for extension in extensions for component in extension.components]
+    for one in source.discovery.value_sets:
+        if not any(one.covers(*pair) for pair in components):
+            yield Finding(
+                code="value-set-unused",
+                message=f"the value set `{one.name}` is for no component of this bundle",
+                where=source.document.where((*one.at, "extension")),
+                severity=Severity.WARNING,
+                expected=", ".join(f"`{name}`" for name in dict.fromkeys(pair[0].name for pair in components)),
+                got=f"`{one.extension}`" + (f", component `{one.component}`" if one.component else ""),
+            )
