@@ -78,6 +78,17 @@ def real() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def debian13() -> Callable[[str], Path]:
+    """`debian13("cosign")`: a program of Debian 13 that knows Sigstore; Debian 12's skopeo does not."""
+
+    def find(name: str) -> Path:
+        program = _TOOLS.parents[1] / "build" / "tools" / "debian13" / "bin" / name
+        return program if program.exists() else _absent(f"{name} of Debian 13", "tests/tools/debian13.sh")
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def real_charts() -> tuple[Path, ...]:
     """The chart archives below the directory that SITEWRIGHT_CHARTS names; see `tests/realworld`."""
     directory = os.environ.get("SITEWRIGHT_CHARTS")

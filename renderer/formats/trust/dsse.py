@@ -43,10 +43,10 @@ def statement_digest(payload_type: str, payload: bytes) -> Digest:
         raise ValueError(f"the envelope holds `{payload_type}`, not `{IN_TOTO}`")
     try:
         statement = Fields.of(parse_json(payload, limit=_PAYLOAD_LIMIT))
+        if statement.text("predicateType") != SIGN_PREDICATE:
+            raise ValueError(f"it is an attestation, not a signature: its predicate is not `{SIGN_PREDICATE}`")
         if statement.text("_type") != _STATEMENT:
             raise ValueError(f"the statement's type is not `{_STATEMENT}`")
-        if statement.text("predicateType") != SIGN_PREDICATE:
-            raise ValueError(f"the statement is not a signature: its predicate is not `{SIGN_PREDICATE}`")
         subjects = statement.children("subject")
         if len(subjects) != 1:
             raise ValueError(f"the statement has {len(subjects)} subjects; a signature has one")
