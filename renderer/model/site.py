@@ -12,7 +12,7 @@ from renderer.errors import Severity
 from renderer.model.bundles.extension import ClusterRole, dns_label, extension_name
 from renderer.model.fields import Json
 from renderer.model.generated.policy import GeneratedPolicy
-from renderer.model.reference import Digest, Platform
+from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Constraint, Version
 
 
@@ -55,6 +55,18 @@ class Fallback(Enum):
 
     NEVER = "never"
     UPSTREAM = "upstream"
+
+
+class NodeDelivery(Enum):
+    """How the files of `nodes/` reach the nodes.
+
+    FILES: by whoever manages the nodes. DAEMONSET: Pods of the first wave write them. WITHDRAW: the same Pods take
+    back what they wrote, so that the DaemonSet can be removed in the next commit.
+    """
+
+    FILES = "files"
+    DAEMONSET = "daemonset"
+    WITHDRAW = "withdraw"
 
 
 class SecretsMode(Enum):
@@ -117,6 +129,18 @@ class SiteRegistry:
     def project_for(self, registry: str) -> str | None:
         """The project that mirrors the source registry host `registry`, or None when nothing does."""
         return self.projects.get(registry, self.projects.get("*"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nodes:
+    """How node files are delivered. `image` runs the script of the DaemonSet: any image with a shell."""
+
+    delivery: NodeDelivery = NodeDelivery.FILES
+    image: ImageReference | None = None
+
+    def __post_init__(self) -> None:
+        if self.delivery is not NodeDelivery.FILES and self.image is None:
+            raise ValueError(f"`delivery: {self.delivery.value}` needs an `image` that has a shell")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +228,7 @@ class Site:
     profile: str
     digest: Digest
     generated: GeneratedPolicy = field(default_factory=GeneratedPolicy)
+    nodes: Nodes = field(default_factory=Nodes)
 
     def __post_init__(self) -> None:
         dns_label(self.name)

@@ -19,6 +19,7 @@ from renderer.formats.profile.extensions import read_bundles, read_extensions
 from renderer.formats.profile.fields import Reading
 from renderer.formats.profile.generated import read_generated
 from renderer.formats.profile.layers import merged_profile
+from renderer.formats.profile.nodes import read_nodes
 from renderer.formats.profile.rules import read_checks
 from renderer.model.bundles.extension import dns_label
 from renderer.model.fields import Fields, Json, spell_path
@@ -83,6 +84,7 @@ def _read_site(reading: Reading) -> Site | None:
     templates = _templates(reading, spec)
     checks = read_checks(reading, reading.child(spec, "checks"))
     generated = read_generated(reading, reading.child(spec, "generated"))
+    nodes = read_nodes(reading, reading.child(spec, "nodes"), cluster)
     if reading.faults.findings or registry is None:
         return None
     return Site(
@@ -100,6 +102,7 @@ def _read_site(reading: Reading) -> Site | None:
         profile=reading.document.file,
         digest=_digest(reading),
         generated=generated,
+        nodes=nodes,
     )
 
 

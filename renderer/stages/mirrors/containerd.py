@@ -17,7 +17,7 @@ from renderer.model.site import Fallback, Site
 from renderer.stages.mirrors.texts import text, toml
 from renderer.stages.mirrors.traps import never_upstream, one_directory
 
-_CERTS: Final = "/etc/containerd/certs.d"
+CERTS: Final = "/etc/containerd/certs.d"
 _UPSTREAM: Final = {"docker.io": "registry-1.docker.io"}
 _CONFIGS: Final = {1: ("config-1.x.toml", "1.x"), 2: ("config-2.x.toml", "2.x")}
 
@@ -27,7 +27,7 @@ def containerd_files(
 ) -> Iterator[tuple[str, bytes]]:
     """The files of `nodes/containerd/`. `values` is what all templates of `mirrors/` get."""
     own = host_directory(plan.host)
-    ca_path = f"{_CERTS}/{own}/ca.crt" if plan.ca else None
+    ca_path = f"{CERTS}/{own}/ca.crt" if plan.ca else None
     yield from hosts_files(plan, {**values, "ca_path": ca_path}, templates)
     if plan.ca:
         yield f"certs.d/{own}/ca.crt", plan.ca
@@ -35,13 +35,13 @@ def containerd_files(
     configs = [entry for major, entry in _CONFIGS.items() if version is None or (major == 1) == (version.major == 1)]
     for file, _ in configs:
         name = f"containerd/{file}"
-        config = toml(name, {**values, "certs_directory": _CERTS}, templates)
+        config = toml(name, {**values, "certs_directory": CERTS}, templates)
         one_directory(name, config)
         yield file, config
     guide: dict[str, Json] = {
         **values,
         "ca_path": ca_path,
-        "certs_directory": _CERTS,
+        "certs_directory": CERTS,
         "registry_directory": own,
         "configs": [{"file": file, "versions": versions} for file, versions in configs],
     }

@@ -7,10 +7,12 @@ from typing import Final
 
 from renderer.model.fields import Json
 from renderer.model.images.mirror import MirrorPlan
-from renderer.model.site import Distribution, Fallback, ImagesMode, Site
+from renderer.model.objects.manifest import Manifest
+from renderer.model.site import Distribution, Fallback, ImagesMode, NodeDelivery, Site
 from renderer.model.trees.tree import FileTree
 from renderer.stages.mirrors.containerd import containerd_files
 from renderer.stages.mirrors.crio import crio_files
+from renderer.stages.mirrors.daemonset import delivery_guide, delivery_objects
 from renderer.stages.mirrors.docker import docker_files
 from renderer.stages.mirrors.k3s import k3s_files
 from renderer.stages.mirrors.openshift import openshift_files
@@ -46,7 +48,15 @@ def node_files(
         directory = _DIRECTORIES.get(runtime, runtime)
         written = _written(runtime, plan, site, values, templates)
         files.extend((f"nodes/{directory}/{path}", content) for path, content in written)
+    if runtimes is None and site.nodes.delivery is not NodeDelivery.FILES:
+        path, content = delivery_guide(site, values, templates)
+        files.append((f"nodes/daemonset/{path}", content))
     return FileTree.of(files)
+
+
+def node_delivery(plan: MirrorPlan, site: Site, templates: Mapping[str, str]) -> tuple[Manifest, ...]:
+    """The objects that bring the files to the nodes, when the site asks for that; see `stages.mirrors.daemonset`."""
+    return delivery_objects(plan, site, _values(plan, site), templates)
 
 
 def _written(
