@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.hidden import Hidden
 from renderer.model.generated.values import GeneratedValue
-from renderer.model.objects.manifest import ObjectId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +15,10 @@ class Discovered:
     """What two renders tell of generated values: the values (sorted), their certificates, and what they were.
 
     `captured` holds, for each value that does not follow from content, what stood in its field in the first render (of
-    a line, what stands behind its key). `objects` holds the bodies, in the same render, of all objects with generated
-    values, by component and by the identity that the values name. All of one render, so that everything fits.
+    a line, what stands behind its key): all of one render, so that everything fits. A field of an object that two
+    components define is one field, and holds what the first of them made.
     """
 
     values: tuple[GeneratedValue, ...] = ()
     certificates: tuple[CertificateWish, ...] = ()
     captured: Mapping[GeneratedValue, Hidden] = field(default_factory=dict)
-    objects: Mapping[tuple[str, ObjectId], Hidden] = field(default_factory=dict)

@@ -30,9 +30,10 @@ _TIME: Final = re.compile(
 )
 _EPOCH: Final = re.compile(r"1[0-9]{9}(?:[0-9]{3}){0,3}\Z")
 _NAMED: Final = (
-    (GeneratedKind.PASSWORD, re.compile(r"pass(?:word|wd|phrase)?|pwd|requirepass|masterauth|\bauth\b|htpasswd")),
+    (GeneratedKind.PASSWORD, re.compile(r"pass(?:word|wd|phrase|$|-)|pwd|requirepass|masterauth|\bauth\b|htpasswd")),
+    (GeneratedKind.SECRET, re.compile(r"secret")),
     (GeneratedKind.TOKEN, re.compile(r"token|bearer|\bjwt\b|api-?key")),
-    (GeneratedKind.SECRET, re.compile(r"secret|key|\biv\b|salt|seed|cookie|credential|private|signature")),
+    (GeneratedKind.SECRET, re.compile(r"key|\biv\b|salt|seed|cookie|credential|private|signature")),
 )
 _CHECKSUM_NAME: Final = re.compile(r"checksum|hash|digest|sha256|md5")
 _POD_ANNOTATIONS: Final = ("template", "metadata", "annotations")

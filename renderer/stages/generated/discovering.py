@@ -45,16 +45,16 @@ def discover(
     return Discovered(
         values=tuple(sorted(values, key=lambda value: value.order)),
         certificates=tuple(sorted(certificates, key=lambda wish: wish.order)),
-        captured={
-            value: content.difference.before
-            for value, content in zip(values, contents, strict=True)
-            if not value.kind.follows
-        },
-        objects={
-            (one.difference.component, one.difference.object): Hidden(dict(one.difference.manifest.body))
-            for one in contents
-        },
+        captured=_captured(values, contents),
     )
+
+
+def _captured(values: Sequence[GeneratedValue], contents: Sequence[Content]) -> dict[GeneratedValue, Hidden]:
+    """What stands in each field in the first render; contents come in the order of their components."""
+    first: dict[tuple[ObjectId, str], Hidden] = {}
+    for content in contents:
+        first.setdefault((content.difference.object, content.difference.spelled), content.difference.before)
+    return {value: first[value.object, value.path] for value in values if not value.kind.follows}
 
 
 def _value(content: Content, group: str, certificate: str, of: tuple[ObjectId, ...]) -> GeneratedValue:
