@@ -186,4 +186,6 @@ def test_images_go_from_the_bundle_in_the_registry_to_their_place(shop: Shop, re
     shop.ok("lock", PROFILE)
     document = shop.json("images", "sync", PROFILE, "--quiet")
     assert [image["state"] for image in document["images"]] == ["sent", "sent"]
+    blobs = document["blobs"]
+    assert (blobs["sent"], blobs["mounted"]) == (0, 4)  # the registry has them, in the repository of the bundle
     shop.ok("images", "verify", PROFILE, "--deep")

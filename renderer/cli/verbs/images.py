@@ -13,7 +13,7 @@ from renderer.errors import Finding, UsageError, Where
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from renderer.commands.images.loads import Hold
     from renderer.model.images.transfer import ImageTarget
@@ -67,9 +67,19 @@ def _site(path: str, options: Options) -> _Subject:
     def hold() -> Hold:
         catalog = loader.catalog(site, lock)
         same_bundles(catalog.bundles, lock, path)
-        return Hold(catalog.bundles, {one.source: loader.source_of(one) for one in catalog.bundles})
+        sources = {one.source: loader.source_of(one) for one in catalog.bundles}
+        return Hold(catalog.bundles, sources, _beside(sources, options.optional("registry") or site.registry.url))
 
     return _Subject(what=f"site {site.name}", targets=targets_of_site(site, lock), hold=hold, site=site, lock=content)
+
+
+def _beside(sources: Iterable[str], url: str) -> dict[str, str]:
+    """The repositories of those bundles that lie in the registry at `url`."""
+    from renderer.model.bundles.address import BundleAddress, is_address
+
+    found = {source: BundleAddress.parse(source) for source in sources if is_address(source)}
+    host = url.partition("://")[2].rstrip("/")
+    return {source: address.repository for source, address in found.items() if address.host == host}
 
 
 def _bundle(path: str, options: Options) -> _Subject:

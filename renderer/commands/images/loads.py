@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.bundle.artifact import CARRIED, INDEX_TYPES, parse_index, parse_manifest
@@ -16,9 +17,18 @@ from renderer.ports import BundleSource
 class Hold:
     """The verified bundles of a run with their layouts, in the order of the profile: where shipments come from."""
 
-    def __init__(self, bundles: Iterable[VerifiedBundle], sources: Mapping[str, BundleSource]) -> None:
-        """`sources` maps `VerifiedBundle.source` to the layout that the bundle was read from."""
+    def __init__(
+        self,
+        bundles: Iterable[VerifiedBundle],
+        sources: Mapping[str, BundleSource],
+        repositories: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`sources` maps `VerifiedBundle.source` to the layout that the bundle was read from.
+
+        `repositories` names the places of those bundles that lie in the registry to which the images go.
+        """
         self._sources = sources
+        self._repositories = repositories
         self._carried: dict[tuple[ImageReference, Digest], list[tuple[BundleImage, str]]] = {}
         for bundle in bundles:
             for image in bundle.bundle.images:
@@ -28,6 +38,10 @@ class Hold:
     def source(self, name: str) -> BundleSource:
         """The layout that a shipment or delivery names."""
         return self._sources[name]
+
+    def repository(self, name: str) -> str | None:
+        """The repository of a bundle that lies in the registry itself: blobs are mounted from there, not sent."""
+        return self._repositories.get(name)
 
     def shipment(self, target: ImageTarget) -> Shipment:
         """The image of `target` as a bundle carries it.

@@ -74,6 +74,8 @@ def survey(
         if missing:
             held = tuple(name for name in repositories if answers[digest, name] is True)
             descriptor, source = known[digest]
+            beside = hold.repository(source)
+            held += (beside,) if beside else ()
             deliveries.append(Delivery(descriptor=descriptor, source=source, missing=missing, held=held))
     return Survey(
         standings=standings,
