@@ -92,6 +92,14 @@ class Layout(BundleSource, Protocol):
         """The names of all blobs as they lie in a tar file; none for a directory, which keeps no order."""
         ...
 
+    def marker(self) -> bytes:
+        """The bytes of `oci-layout`, at most 1 KiB, not trusted; none when it is not there."""
+        ...
+
+    def strangers(self) -> tuple[str, ...]:
+        """What lies there and is no file of a layout, sorted. Looks through everything, as `digests` does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import BinaryIO, Final, Self
 from renderer.model.trees.tree import FileTree, RelativePath
 
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff"
+_BLOCK: Final = 0xFFFF
 LAYOUT_MEMBERS: Final = 200_000
 """Files of an OCI layout in a tar file."""
 HEADER_LIMIT: Final = 64 * 1024
@@ -110,7 +112,7 @@ def members(
     seen: set[str] = set()
     position = -1
     try:
-        with _Archive.open(fileobj=stream, mode="r:", tarinfo=_BoundedTarInfo, encoding="utf-8") as archive:
+        with _Archive(fileobj=stream, mode="r", tarinfo=_BoundedTarInfo, encoding="utf-8") as archive:
             for count in itertools.count(1):
                 member = archive.next()
                 if member is None:
@@ -249,22 +251,27 @@ def _decompressed(content: bytes, limit: int) -> bytes:
 def pack(tree: FileTree, root: str = "") -> bytes:
     """`tree` as a reproducible tar+gzip: path order, no times, owners or modes, one fixed gzip header.
 
-    With `root` every path lies below that directory. Equal trees give equal bytes with the same zlib.
+    With `root` every path lies below that directory. Equal trees give equal bytes, whatever compression library there
+    is: the content is stored, not compressed. zlib and zlib-ng, which distributions exchange for each other, make
+    different bytes of the same files, and a bundle would have another digest on another machine.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, body in tree.under(root).items():
             archive.addfile(header(path, len(body)), io.BytesIO(body))
-    return _compressed(buffer.getvalue())
+    return _stored(buffer.getvalue())
 
 
-def _compressed(content: bytes) -> bytes:
-    """Gzip (RFC 1952) with every field of its header fixed: no name, no time, unknown system."""
-    engine = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = engine.compress(content) + engine.flush()
-    return b"".join(
-        (_GZIP_HEADER, body, zlib.crc32(content).to_bytes(4, "little"), (len(content) % 2**32).to_bytes(4, "little"))
-    )
+def _stored(content: bytes) -> bytes:
+    """Gzip (RFC 1952), its header without name, time and system, around stored blocks (RFC 1951, section 3.2.4)."""
+    parts = [_GZIP_HEADER]
+    starts = range(0, len(content), _BLOCK) or range(1)
+    for start in starts:
+        block = content[start : start + _BLOCK]
+        parts.append(struct.pack("<BHH", start == starts[-1], len(block), len(block) ^ 0xFFFF))
+        parts.append(block)
+    parts.append(struct.pack("<II", zlib.crc32(content), len(content) % 2**32))
+    return b"".join(parts)
 
 
 def header(path: str, size: int) -> tarfile.TarInfo:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.formats.bundle.artifact import INDEX_LIMIT
+from renderer.formats.bundle.checked_stream import CheckedStream
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-_CHUNK: Final = 1024 * 1024
 _MEMORY_LIMIT: Final = 256 * 2**20
+_MARKER_LIMIT: Final = 1024
 COPY_AGAIN: Final = "copy the bundle again from where it was published"
 
 
@@ -36,50 +33,29 @@ class Extent:
         """Up to `length` bytes from `position`; safe in several threads at once."""
         return os.pread(self.descriptor, min(length, self.size - position), self.offset + position)
 
+    def readinto(self, position: int, view: memoryview) -> int:
+        """Like `read`, into a buffer, which must not be longer than what is left."""
+        return os.preadv(self.descriptor, [view], self.offset + position)
 
-class _CheckedStream(io.RawIOBase):
-    """A blob that hashes itself while it is read, and refuses to give its last byte when the digest is wrong."""
 
-    def __init__(self, extent: Extent, digest: Digest, refuse: Callable[[str], BundleRefusedError]) -> None:
-        super().__init__()
+class _FileStream(CheckedStream):
+    """A blob out of a file."""
+
+    def __init__(self, extent: Extent, descriptor: Descriptor, refuse: Callable[[str], BundleRefusedError]) -> None:
+        super().__init__(descriptor, refuse)
         self._extent = extent
-        self._digest = digest
-        self._refuse = refuse
-        self._hash = hashlib.new(digest.algorithm)
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes, handed on as they were read: blobs are large, and every copy costs."""
-        if size < 0:
-            return self.readall()
-        content = self._extent.read(self._position, size)
-        self._hash.update(content)
-        self._position += len(content)
-        if not content and size and self._position < self._extent.size:
-            raise self._refuse(f"the file ends after {self._position} bytes")
-        if self._position == self._extent.size and self._hash.hexdigest() != self._digest.hex:
-            raise self._refuse(f"{self._digest.algorithm}:{self._hash.hexdigest()}")
-        return content
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
-        content = self.read(len(view))
-        view[: len(content)] = content
-        return len(content)
-
-    def readall(self) -> bytes:
-        parts = []
-        while part := self.read(_CHUNK):
-            parts.append(part)
-        return b"".join(parts)
 
     def close(self) -> None:
+        """Give the file back."""
         if not self.closed:
             self._extent.close()
         super().close()
+
+    def _some(self, wanted: int) -> bytes:
+        return self._extent.read(self._position, wanted)
+
+    def _into(self, view: memoryview) -> int:
+        return self._extent.readinto(self._position, view)
 
 
 class CheckedLayout:
@@ -112,6 +88,16 @@ class CheckedLayout:
         finally:
             extent.close()
 
+    def marker(self) -> bytes:
+        """The bytes of `oci-layout`, at most 1 KiB, not trusted; none when it is not there."""
+        extent = self._find("oci-layout")
+        if extent is None:
+            return b""
+        try:
+            return extent.read(0, min(extent.size, _MARKER_LIMIT))
+        finally:
+            extent.close()
+
     def blob(self, descriptor: Descriptor) -> bytes:
         """The checked bytes behind a descriptor, at most 256 MiB. Raises BundleRefusedError."""
         if descriptor.size > _MEMORY_LIMIT:
@@ -134,7 +120,7 @@ class CheckedLayout:
         if descriptor.size == 0 and hashlib.new(digest.algorithm).hexdigest() != digest.hex:
             extent.close()
             raise refuse("0 bytes")
-        return cast("BinaryIO", _CheckedStream(extent, digest, refuse))
+        return cast("BinaryIO", _FileStream(extent, descriptor, refuse))
 
     def _mismatch(self, descriptor: Descriptor) -> Callable[[str], BundleRefusedError]:
         message = f"the blob `{descriptor.digest}` does not hold what it is named after"
@@ -165,9 +151,16 @@ def no_layout(location: str, got: str, hint: str = "sitewright bundle build bund
     )
 
 
-def digest_of(text: str) -> Digest | None:
-    """The digest that `text` spells, or None."""
+def blob_at(path: str) -> Digest | None:
+    """The digest of the blob that lies at `path` in a layout (`blobs/sha256/…`), or None."""
+    if not path.startswith("blobs/"):
+        return None
     try:
-        return Digest.parse(text)
+        return Digest.parse(path.removeprefix("blobs/").replace("/", ":", 1))
     except ValueError:
         return None
+
+
+def is_stranger(path: str) -> bool:
+    """True for a file that does not belong into a layout."""
+    return path not in {"oci-layout", "index.json"} and blob_at(path) is None

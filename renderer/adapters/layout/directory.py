@@ -6,8 +6,9 @@ import os
 import stat
 from pathlib import Path
 
-from renderer.adapters.layout.checked import COPY_AGAIN, CheckedLayout, Extent, digest_of
+from renderer.adapters.layout.checked import COPY_AGAIN, CheckedLayout, Extent, blob_at, is_stranger
 from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.formats.archives import LAYOUT_MEMBERS
 from renderer.model.reference import Digest
 
 
@@ -20,16 +21,35 @@ class DirectoryLayout(CheckedLayout):
 
     def digests(self) -> tuple[Digest, ...]:
         """The names of all blobs, sorted."""
-        found = []
-        for algorithm in ("sha256", "sha512"):
-            directory = self._root / "blobs" / algorithm
-            if directory.is_dir() and not directory.is_symlink():
-                found += [digest_of(f"{algorithm}:{entry.name}") for entry in os.scandir(directory)]
-        return tuple(sorted(digest for digest in found if digest is not None))
+        return tuple(sorted(digest for digest in map(blob_at, self._paths()) if digest is not None))
+
+    def strangers(self) -> tuple[str, ...]:
+        """The files, links and devices that do not belong into a layout, sorted."""
+        return tuple(sorted(filter(is_stranger, self._paths())))
+
+    def _paths(self) -> tuple[str, ...]:
+        """Everything below the root but directories, by path; links are not followed. Raises BundleRefusedError."""
+        found: list[str] = []
+        ahead = [""]
+        while ahead:
+            directory = ahead.pop()
+            for entry in self._entries(directory):
+                path = f"{directory}/{entry.name}" if directory else entry.name
+                (ahead if entry.is_dir(follow_symlinks=False) else found).append(path)
+                if len(found) + len(ahead) > LAYOUT_MEMBERS:
+                    raise self._unreadable(".", f"more than {LAYOUT_MEMBERS} files")
+        return tuple(found)
 
     def order(self) -> tuple[Digest, ...]:
         """Nothing: a directory keeps no order."""
         return ()
+
+    def _entries(self, directory: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self._root / directory) as entries:
+                return list(entries)
+        except OSError as error:
+            raise self._unreadable(directory, error.strerror or str(error)) from error
 
     def _find(self, name: str) -> Extent | None:
         *directories, last = name.split("/")

@@ -152,6 +152,12 @@ class _Held(Extent):
         """Up to `length` bytes from `position`."""
         return self._content[position : position + length]
 
+    def readinto(self, position: int, view: memoryview) -> int:
+        """The same, into a buffer."""
+        content = self.read(position, len(view))
+        view[: len(content)] = content
+        return len(content)
+
 
 def is_docker_archive(stream: BinaryIO) -> bool:
     """True for a tar file with a `manifest.json` and no `index.json`; newer archives of Docker are OCI layouts, too."""

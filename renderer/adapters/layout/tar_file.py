@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from renderer.adapters.layout.checked import COPY_AGAIN, CheckedLayout, Extent, digest_of
+from renderer.adapters.layout.checked import COPY_AGAIN, CheckedLayout, Extent, blob_at, is_stranger
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.archives import LAYOUT_MEMBERS, ArchiveError, members
 from renderer.model.reference import Digest
@@ -42,8 +42,12 @@ class TarLayout(CheckedLayout):
     def order(self) -> tuple[Digest, ...]:
         """The names of all blobs as they lie in the file."""
         self._find("")
-        found = (digest_of(name.removeprefix("blobs/").replace("/", ":", 1)) for name in self._known)
-        return tuple(digest for digest in found if digest is not None)
+        return tuple(digest for digest in map(blob_at, self._known) if digest is not None)
+
+    def strangers(self) -> tuple[str, ...]:
+        """The members that are no files of a layout, sorted."""
+        self._find("")
+        return tuple(sorted(filter(is_stranger, self._known)))
 
     def _find(self, name: str) -> Extent | None:
         with self._lock:

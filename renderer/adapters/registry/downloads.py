@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
-import io
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO
 
 from renderer.adapters.registry.connections import Answer
 from renderer.adapters.registry.transport import PassingError, Request, Transport
 from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.formats.bundle.checked_stream import PIECE, CheckedStream
 from renderer.model.bundles.extension import Descriptor
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
-_PIECE: Final = 1024 * 1024
-
-
-class BlobStream(io.RawIOBase):
-    """The bytes of one blob. Reading the last one raises BundleRefusedError when the digest is wrong.
+class BlobStream(CheckedStream):
+    """The bytes of one blob of a registry.
 
     With `begun`, the first bytes from an earlier run, it gives the rest; bytes too many there are a wrong digest.
     """
@@ -27,51 +21,18 @@ class BlobStream(io.RawIOBase):
     def __init__(
         self, transport: Transport, request: Request, descriptor: Descriptor, begun: BinaryIO | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(descriptor, self._mismatch)
         self._transport = transport
         self._request = request
-        self._descriptor = descriptor
-        self._hash = hashlib.new(descriptor.digest.algorithm)
-        self._position = 0
         self._failures = 0
         self._answer: Answer | None = None
-        while begun is not None and (piece := begun.read(_PIECE)):
+        while begun is not None and (piece := begun.read(PIECE)):
             self._hash.update(piece)
             self._position += len(piece)
         if self._position >= descriptor.size:
             self._check()
         else:
             self._answer = self._open_patiently()
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes; everything that is left for -1."""
-        if size < 0:
-            return self.readall()
-        wanted = min(size, self._descriptor.size - self._position)
-        content = self._some(wanted) if wanted else b""
-        self._hash.update(content)
-        self._position += len(content)
-        if content and self._position == self._descriptor.size:
-            self._check()
-        return content
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Like `read`, into `buffer`; the number of bytes."""
-        view = memoryview(buffer).cast("B")
-        content = self.read(len(view))
-        view[: len(content)] = content
-        return len(content)
-
-    def readall(self) -> bytes:
-        """Everything that is left."""
-        parts = []
-        while part := self.read(_PIECE):
-            parts.append(part)
-        return b"".join(parts)
 
     def close(self) -> None:
         """Give the connection back, or close it when there is more to read."""
@@ -111,7 +72,7 @@ class BlobStream(io.RawIOBase):
         try:
             skip = self._position if answer.status == 200 else 0
             while skip:
-                skipped = len(answer.some(min(skip, _PIECE)))
+                skipped = len(answer.some(min(skip, PIECE)))
                 if not skipped:
                     raise self._refuse(f"{self._position - skip} bytes")
                 skip -= skipped
@@ -133,12 +94,7 @@ class BlobStream(io.RawIOBase):
             raise passing.error from None
         self._transport.patience.pause(self._failures, passing.delay)
 
-    def _check(self) -> None:
-        digest = self._descriptor.digest
-        if self._hash.hexdigest() != digest.hex:
-            raise self._refuse(f"{digest.algorithm}:{self._hash.hexdigest()}")
-
-    def _refuse(self, got: str) -> BundleRefusedError:
+    def _mismatch(self, got: str) -> BundleRefusedError:
         return BundleRefusedError(
             Finding(
                 code="blob-digest-mismatch",
