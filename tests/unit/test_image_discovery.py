@@ -406,6 +406,16 @@ def test_an_annotation_that_cannot_be_read_is_told(workshop: Workshop, text: str
     assert message in finding.message
 
 
+def test_some_images_of_a_layout_can_be_taken(workshop: Workshop) -> None:
+    source = HEAD + WEB + "  images: [{layout: images, images: [nginx:1.27]}]\n"
+    assert list(report(build(workshop, deployment("nginx:1.27"), source))) == ["docker.io/library/nginx:1.27"]
+    with pytest.raises(InputError) as caught:
+        build(workshop, deployment("nginx:1.27"), source.replace("[nginx:1.27]", '[nginx:1.27, "redis:7"]'))
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where.path) == ("image-not-there", "spec.images[0].layout")
+    assert finding.hint == "skopeo copy --all docker://docker.io/library/redis:7 oci:images:docker.io/library/redis:7"
+
+
 def test_images_that_nothing_needs_are_told(workshop: Workshop) -> None:
     (note,) = found(build(workshop, deployment("nginx:1.27")), "image-unused")
     assert (note.severity, note.explanation) == (Severity.NOTE, ("`quay.io/team/api:2.0` (spec.images[0].layout)",))

@@ -52,10 +52,24 @@ def _local_images(
     place = None
     with faults.of_part():
         place = _open(entry, files, where)
+    absent = dict.fromkeys(entry.images if place else ())
     for listed in place.images() if place else ():
         with faults.of_part():
             reference = entry.reference or name_in_layout(listed, entry.layout.path, where)
-            yield read_image(place, reference, listed.descriptor, source.platforms, where)
+            if not entry.images or reference in entry.images:
+                absent.pop(reference, None)
+                yield read_image(place, reference, listed.descriptor, source.platforms, where)
+    faults.add(*(_not_there(reference, entry, where) for reference in absent))
+
+
+def _not_there(reference: ImageReference, entry: SourceLayout, where: Where) -> Finding:
+    return Finding(
+        code="image-not-there",
+        message=f"`{entry.layout.path}` does not hold `{reference}`",
+        where=where,
+        expected="an image of this name in `index.json`",
+        hint=f"skopeo copy --all docker://{reference} oci:{entry.layout.path}:{reference}",
+    )
 
 
 def _open(entry: SourceLayout, files: Files, where: Where) -> LayoutPlace:

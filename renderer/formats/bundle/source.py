@@ -33,8 +33,8 @@ KIND: Final = "bundle-source"
 _NO_VERSION: Final = Version(0, 0, 0)
 _FORMS: Final = {
     "digest": "reference size mediaType platforms",
-    "layout": "reference",
-    "archive": "reference",
+    "layout": "reference images",
+    "archive": "reference images",
     "registry": "reference images insecure",
 }
 """What tells the forms of an entry of `images` apart, and the other fields of each."""
@@ -83,11 +83,12 @@ class DeclaredImage:
 class SourceLayout:
     """All images of an OCI layout or a docker archive, which the bundle carries.
 
-    With `reference` there is one image, and that is its name.
+    With `reference` there is one image, and that is its name. With `images` only those of them are taken.
     """
 
     layout: SourceFile
     reference: ImageReference | None = None
+    images: tuple[ImageReference, ...] = ()
 
 
 SourceImage = DeclaredImage | SourceLayout | RemoteImage
@@ -179,7 +180,12 @@ class _Reader:
             return tuple(read_images(fields))
         if key == "digest":
             return (DeclaredImage(image=_declared_image(fields), at=fields.path),)
-        return (SourceLayout(layout=self._file(fields, key), reference=fields.optional("reference", tagged_reference)),)
+        images = (
+            fields.parse(text, tagged_reference, (*fields.at("images"), index))
+            for index, text in enumerate(fields.texts("images"))
+        )
+        reference = fields.optional("reference", tagged_reference)
+        return (SourceLayout(layout=self._file(fields, key), reference=reference, images=tuple(images)),)
 
     def _file(self, fields: Fields, key: str) -> SourceFile:
         return self._named(fields.text(key), fields.at(key))
