@@ -91,7 +91,10 @@ def test_components_are_packed_charts_and_files(workshop: Workshop) -> None:
         f"web/{path}" for path in (".helmignore", "Chart.yaml", "a.txt", "templates/web.yaml", "values.yaml")
     ]
     assert list(unpack(workshop.open().blob(rbac.content))) == ["rbac.yaml"]
-    assert web.content.annotations == {"org.opencontainers.image.title": "web-1.2.0.tgz"}
+    assert web.content.annotations == {
+        "org.opencontainers.image.title": "web-1.2.0.tgz",
+        "org.opencontainers.image.version": "1.2.0",
+    }
 
 
 @pytest.mark.real
@@ -162,6 +165,17 @@ def test_an_image_that_an_extension_names_and_nobody_vouches_for_is_a_warning(wo
     assert (finding.code, finding.severity) == ("image-not-in-bundle", Severity.WARNING)
     assert finding.where.subject == "extension web 1.2.0"
     assert finding.explanation == ("`docker.io/library/redis:7`",)
+
+
+def test_the_chart_file_of_a_source_directory_does_not_count(workshop: Workshop) -> None:
+    metadata = (
+        "apiVersion: v1\nname: a\nversion: 1.0.0\ndisplayName: {en: X}\ndescription: {en: X}\ncategory: c\n"
+        "provider: {en: {name: n}}\nicon: https://x/y.svg\n"
+    )
+    workshop.write({"packages/a/extension.yaml": metadata, "packages/a/Chart.yaml": "name: b\nversion: 2.0.0\n"})
+    spec = SOURCE[: SOURCE.index("    - name: web")] + "    - kubesphere: packages/a\n"
+    workshop.write({"bundle.yaml": spec})
+    assert document(workshop.build())["extensions"] == ["a 1.0.0"]
 
 
 def test_kubesphere_packages_are_found_by_glob_and_from_source(workshop: Workshop) -> None:

@@ -6,23 +6,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from renderer.commands.bundle.assembly import assembled
 from renderer.commands.bundle.build_report import outcome
-from renderer.commands.bundle.contents import Contents, Packed
+from renderer.commands.bundle.contents import Contents, Packed, in_memory
 from renderer.commands.bundle.faults import FaultsOfParts
 from renderer.commands.bundle.images import FoundImage, collect_images
 from renderer.commands.bundle.reading import SourceReader
 from renderer.commands.bundle.workbench import Workbench
 from renderer.errors import Finding, InputError
-from renderer.formats.bundle.artifact import TITLE
+from renderer.formats.bundle.artifact import TITLE, describe
 from renderer.formats.bundle.source import BundleSourceDocument, SourceExtension, read_bundle_source
 from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.extension import Extension
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Platform
-from renderer.ports import Files, LayoutWriter
+from renderer.ports import Blob, Files, LayoutWriter
+
+if TYPE_CHECKING:
+    from renderer.commands.bundle.discovery_report import Discovery
 
 
 def build(
@@ -78,9 +82,18 @@ def build_document(
         extensions=discovery.extensions,
         images=tuple(found.image for found in images),
     )
-    manifest, index, blobs = assembled(bundle, packed.blobs, images)
+    manifest, index, blobs = assembled(bundle, (*packed.blobs, _bill(bundle, discovery)), images)
     writer.create(output, index, blobs)
     return outcome(bundle, manifest, blobs, images, output, discovery, packed.notes)
+
+
+def _bill(bundle: Bundle, discovery: Discovery) -> Blob:
+    """The bill of materials, a layer like the others: it is signed with them."""
+    from renderer.formats.bundle.sbom import SBOM_LAYER, SBOM_TITLE, bill_of_materials
+
+    users = {one.reference: {seen.extension for seen in one.seen if not seen.dropped} for one in discovery.records}
+    content = bill_of_materials(bundle, users)
+    return in_memory(describe(content, SBOM_LAYER, title=SBOM_TITLE), content)
 
 
 def _collect(document: BundleSourceDocument, files: Files, bench: Workbench) -> tuple[Packed, tuple[FoundImage, ...]]:

@@ -116,19 +116,17 @@ class Contents:
             root, tree = self.reader.unpacked(content, path, packages)
             package = read_package(tree, f"{path}!/{root}")
         else:
-            tree = self.reader.tree(replace(packages, path=path))
+            tree = _without_chart_file(self.reader.tree(replace(packages, path=path)))
             package = read_package(tree, path)
             content = self._built(package, tree, path)
         name, version = package.extension.name, package.extension.version
-        chart = describe(content, CHART_LAYER, title=f"{name}-{version}.tgz")
+        chart = describe(content, CHART_LAYER, title=f"{name}-{version}.tgz", version=str(version))
         return package.with_chart(chart), in_memory(chart, content), package.notes
 
     def _built(self, package: Package, tree: FileTree, path: str) -> bytes:
         """What `ksbuilder package` makes of a source directory, reproducibly."""
         try:
-            files = dict(tree.files)
-            if CHART_FILE not in files:
-                files[CHART_FILE] = generated_chart_file(package.metadata, tree)
+            files = {**tree.files, CHART_FILE: generated_chart_file(package.metadata, tree)}
             return pack(without_ignored(FileTree.of(files.items())), package.extension.name)
         except FieldError as error:
             where = Where(file=f"{path}/{METADATA_FILE}", path=spell_path(error.path))
@@ -157,7 +155,7 @@ class Contents:
                 archive = pack(without_ignored(tree), name)
             except ValueError as error:
                 raise self.reader.fault(content, "invalid-chart", str(error)) from error
-        return in_memory(describe(archive, CHART_LAYER, title=f"{name}-{version}.tgz"), archive), notes
+        return in_memory(describe(archive, CHART_LAYER, title=f"{name}-{version}.tgz", version=version), archive), notes
 
     def _packed_chart(self, archive: bytes, named: SourceFile) -> tuple[str, str]:
         _, tree = self.reader.unpacked(archive, named.path, named)
@@ -201,6 +199,11 @@ class Contents:
             raise TypeError("only a chart lies in a registry")
         archive = pack(self.reader.tree(content))
         return in_memory(describe(archive, FILES_LAYER, title=f"{name}.tar.gz"), archive)
+
+
+def _without_chart_file(tree: FileTree) -> FileTree:
+    """A source directory as `ksbuilder package` takes it: that writes a `Chart.yaml` of its own over what is there."""
+    return FileTree.of((path, content) for path, content in tree.items() if path != CHART_FILE)
 
 
 def _matches(parts: list[str], patterns: list[str]) -> bool:

@@ -60,11 +60,12 @@ def _outcome(
             "extensions": [_extension_json(extension) for extension in bundle.extensions],
             "images": [_image_json(image) for image in bundle.images],
         },
-        findings=() if verified else (_not_verified(location),),
+        findings=() if verified else (not_verified(location),),
     )
 
 
-def _not_verified(location: str) -> Finding:
+def not_verified(location: str) -> Finding:
+    """The warning beside everything that is shown of a bundle without a trust policy."""
     return Finding(
         code="bundle-not-verified",
         message="no signature was checked, so nobody vouches for what is shown here",

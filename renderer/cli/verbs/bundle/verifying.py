@@ -26,7 +26,12 @@ def _inspect(options: Options) -> Outcome:
 
     path, trust = options.text("bundle"), options.optional("trust")
     policy = wiring.policy(trust) if trust else None
-    return inspect(open_layout(Path(path), path), policy, now=wiring.now(), images=options.flag("images"))
+    source = open_layout(Path(path), path)
+    if options.flag("sbom"):
+        from renderer.commands.bundle.bill import show_bill
+
+        return show_bill(source, policy, now=wiring.now())
+    return inspect(source, policy, now=wiring.now(), images=options.flag("images"))
 
 
 VERIFY: Final = Command(
@@ -47,7 +52,11 @@ INSPECT: Final = Command(
         BUNDLE,
         Argument(names=("--trust",), help="show it only when this trust policy accepts it", metavar="FILE"),
         Argument(names=("--images",), help="list every image with its digest", takes="none"),
+        Argument(names=("--sbom",), help="print the bill of materials (CycloneDX JSON) instead", takes="none"),
     ),
-    examples=("sitewright bundle inspect build/bundle.tar --images",),
+    examples=(
+        "sitewright bundle inspect build/bundle.tar --images",
+        "sitewright bundle inspect build/bundle.tar --trust trust.yaml --sbom > sbom.cdx.json",
+    ),
     handler=_inspect,
 )
