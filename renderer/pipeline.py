@@ -8,11 +8,12 @@ the environment. `render` writes the tree that a lock pins; `survey` finds out w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from renderer.checks import kubernetes, nodes, ordering, security, supply_chain
+from renderer.checks import kubernetes, node_settings, nodes, ordering, security, supply_chain
 from renderer.errors import Finding, InputError, Where
 from renderer.inflation import Again, Part, Tools, asks_for_apis, inflate, inflate_again
 from renderer.model.bundles.bundle import Catalog, Offer
@@ -28,12 +29,13 @@ from renderer.model.lock import Lock
 from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.rendering import Composed, ExternalObject, Rendering
-from renderer.model.site import ImagesMode, Site
+from renderer.model.site import ImagesMode, NodeDelivery, Site
 from renderer.model.trees.tree import FileTree
 from renderer.stages import agents, layout, provenance, records
 from renderer.stages.chart.hooks import name_hooks
 from renderer.stages.generated import discover
-from renderer.stages.mirrors.nodes import node_files
+from renderer.stages.mirrors.daemonset import FIRST_WAVE, NODE_FILES
+from renderer.stages.mirrors.nodes import node_delivery, node_files
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.pin import pin
 from renderer.stages.place import Placed, place, unite
@@ -42,7 +44,7 @@ from renderer.stages.waves import Planned, plan_waves
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
 """Judgements over the plan, the cluster and the secrets mode, and nothing else: sites that share these share them."""
-SITE_RULES: Final[tuple[Rule, ...]] = (*supply_chain.RULES, *nodes.RULES)
+SITE_RULES: Final[tuple[Rule, ...]] = (*supply_chain.RULES, *nodes.RULES, *node_settings.RULES)
 """Judgements that also look at a site's registry, mirrors and lock."""
 
 
@@ -147,15 +149,41 @@ def shape(
     bundles = tuple(bundle.manifest.digest for bundle in catalog.bundles)
     registry = (site.registry.images, mirrors.host, projects) if asked else ()
     key = (tuple(part.key for part in parts), tuple(map(tuple, invented)), repr(site.generated), registry, bundles)
-    return tools.memo.get(("shape", *key), make)
+    return with_node_delivery(site, tools.memo.get(("shape", *key), make), catalog, mirrors, tools)
+
+
+def with_node_delivery(site: Site, shaped: Shaped, catalog: Catalog, mirrors: MirrorPlan, tools: Tools) -> Shaped:
+    """With the Pods that bring files to the nodes, when the site asks for them.
+
+    Their image names the site registry in any case: they run before a node knows of mirrors.
+    """
+    objects = node_delivery(mirrors, site, tools.templates)
+    if not objects:
+        return shaped
+
+    def make() -> Shaped:
+        pinned = pin(objects, catalog.images(), mode=ImagesMode.REWRITE, mirrors=mirrors)
+        return replace(
+            shaped,
+            manifests=(*unite(pinned.manifests).manifests, *shaped.manifests),
+            images=(*pinned.uses, *shaped.images),
+            findings=(*shaped.findings, *pinned.findings),
+        )
+
+    bodies = tuple(json.dumps(one.body, sort_keys=True) for one in objects)
+    return tools.memo.get(("node delivery", id(shaped), mirrors.host, mirrors.mirrors, bodies), make)
 
 
 def plan_of(site: Site, shaped: Shaped, enabled: Sequence[Offer], tools: Tools) -> Planned:
     """The waves of the shaped objects, by what requires what and by the profile's overrides."""
     overrides = {one.name: (one.wave, one.reason or "") for one in site.extensions if one.wave is not None}
     resolved = tuple((offer.extension.name, offer.extension.version) for offer in enabled)
+    needed = requirements(enabled)
+    if site.nodes.delivery is not NodeDelivery.FILES:
+        overrides[NODE_FILES] = FIRST_WAVE
+        needed = {name: names | {NODE_FILES} for name, names in needed.items()}
     key = ("waves", id(shaped), resolved, tuple(sorted(overrides.items())))
-    return tools.memo.get(key, lambda: plan_waves(shaped.manifests, requirements(enabled), overrides))
+    return tools.memo.get(key, lambda: plan_waves(shaped.manifests, needed, overrides))
 
 
 def place_parts(parts: Sequence[Part]) -> Placed:
@@ -186,7 +214,7 @@ def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools)
     again = inflate_again(parts, tools)
     discovered = discovered_between(parts, again)
     declared = {image for offer in enabled for image in offer.extension.images}
-    mirrors = plan_mirrors(site.registry, declared)
+    mirrors = plan_mirrors(site.registry, declared | {image for image in (site.nodes.image,) if image})
     invented = (discovered.values, discovered.certificates)
     shaped = shape(site, parts, invented, catalog, mirrors, tools)
     planned = plan_of(site, shaped, enabled, tools)
