@@ -345,10 +345,10 @@ def test_verify_shows_every_signature_and_hashes_every_blob(form: str, tmp_path:
     workshop.sign("third", form)
     outcome = workshop.verify(workshop.policy("vendor", "office", threshold=2), form)
     assert outcome.text.splitlines()[3:7] == [
-        "  #  signer  algorithm          counts  why not",
-        "  1  vendor  ecdsa-p256-sha256  yes",
-        "  2  office  ed25519            yes",
-        "  3  third   ecdsa-p256-sha256  no      the rule `demo*` does not ask for this signer",
+        "  #  form        signer  algorithm          counts  why not",
+        "  1  cosign-tag  vendor  ecdsa-p256-sha256  yes",
+        "  2  cosign-tag  office  ed25519            yes",
+        "  3  cosign-tag  third   ecdsa-p256-sha256  no      the rule `demo*` does not ask for this signer",
     ]
     told = document(outcome)
     assert (told["verified"], told["verdict"]["signers"]) == (True, ["office", "vendor"])
@@ -383,14 +383,6 @@ def test_every_kind_of_key_signs(kind: str, workshop: Workshop) -> None:
     workshop.build()
     workshop.sign("signer")
     assert workshop.verify(workshop.policy("signer")).document["verified"] is True  # type: ignore[call-overload,index]
-
-
-def test_a_blob_that_nothing_leads_to_is_noted(tmp_path: Path) -> None:
-    workshop, policy = signed(tmp_path)
-    workshop.write({f"bundle/blobs/sha256/{'0' * 64}": "x"})
-    (finding,) = workshop.verify(policy).findings
-    assert (finding.code, finding.severity) == ("unreferenced-blob", Severity.NOTE)
-    assert finding.explanation == (f"sha256:{'0' * 64}",)
 
 
 def test_a_damaged_bundle_is_not_signed(workshop: Workshop, tmp_path: Path) -> None:

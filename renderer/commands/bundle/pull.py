@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import BinaryIO, Final
 
 from renderer.commands.bundle.assembly import is_carried
-from renderer.commands.bundle.verify import check_index, verdict_json
+from renderer.commands.bundle.listing import check_index
+from renderer.commands.bundle.verify import verdict_json
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
 from renderer.formats.bundle.artifact import (
     INDEX_TYPES,
     MANIFEST_TYPES,
+    REF_NAME,
+    holders_of_signatures,
     index_content,
     malformed,
     parse_index,
@@ -57,7 +60,7 @@ def pull(
     beside = source.index()
     verified = verify(read_parts(beside, source.blob, location), policy, now=now, source=location)
     packed = _packing_list(origin, verified)
-    index = _current(_index_of(origin, packed), beside, verified, location)
+    index = _current(_index_of(origin, packed), _signatures(beside, verified, source), verified, location)
     with Crew.of(jobs) as crew:
         run = _Pull(origin, incoming, progress, crew)
         faults = check_index(index, verified, source)
@@ -91,18 +94,28 @@ def _index_of(origin: Origin, packed: PackingList) -> bytes:
         return stream.read()
 
 
-def _current(index: bytes, beside: bytes, verified: VerifiedBundle, location: str) -> bytes:
-    """The packed `index.json`, with the signatures of `beside`, as the registry has them now, instead of its own."""
-    where = Where(file=location, subject="index.json")
-    packed, now = parse_index(index, where), parse_index(beside, where)
+def _signatures(beside: bytes, verified: VerifiedBundle, source: BundleSource) -> list[Descriptor]:
+    """What the registry has of signatures now; what else refers to the bundle there stays there."""
+    digest = verified.manifest.digest
+    holders = {one.digest for one in holders_of_signatures(beside, digest, source.blob, source.location)}
+    entries = parse_index(beside, Where(file=source.location, subject="index.json"))
+    return [entry.descriptor for entry in entries if entry.descriptor.digest in holders]
+
+
+def _current(index: bytes, signatures: Sequence[Descriptor], verified: VerifiedBundle, location: str) -> bytes:
+    """The packed `index.json`; signatures that are in the registry now and not in it are added, or take a place in it.
+
+    Under one tag lies one manifest: the newer one takes the place of the one before.
+    """
+    packed = parse_index(index, Where(file=location, subject="index.json"))
     known = {entry.descriptor.digest for entry in packed}
-    new = [entry for entry in now if entry.descriptor.digest not in known]
+    new = [one for one in signatures if one.digest not in known]
     if not new:
         return index
-    replaced = {entry.name for entry in new if entry.name}
-    kept = [entry.descriptor for entry in packed if entry.name not in replaced]
-    position = [one.digest for one in kept].index(verified.manifest.digest) + 1
-    return index_content([*kept[:position], *(entry.descriptor for entry in new), *kept[position:]])
+    names = {one.annotations.get(REF_NAME) for one in new} - {None}
+    kept = [entry.descriptor for entry in packed if entry.name not in names]
+    behind = 1 + next((at for at, one in enumerate(kept) if one.digest == verified.manifest.digest), -1)
+    return index_content([*kept[:behind], *new, *kept[behind:]])
 
 
 def _ordered(wanted: Mapping[Digest, Descriptor], packed: PackingList) -> list[Descriptor]:

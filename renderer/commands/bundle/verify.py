@@ -2,169 +2,143 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import Final
 
-from renderer.commands.bundle.assembly import entry_name, is_carried, listed
-from renderer.errors import BundleRefusedError, Finding, Severity, Where
-from renderer.formats.bundle.artifact import (
-    holders_of_signatures,
-    parse_index,
-    parse_manifest,
-    read_parts,
-)
+from renderer.commands.bundle.assembly import is_carried
+from renderer.commands.bundle.listing import check_index, check_marker
+from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.formats.bundle.artifact import holders_of_signatures, parse_manifest, read_parts
 from renderer.formats.bundle.document import spell_time
-from renderer.formats.documents.wording import count, headline, identity, size, table
+from renderer.formats.documents.wording import count, headline, identity, size
+from renderer.formats.trust.table import signature_table
 from renderer.model.bundles.bundle import BundleImage, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy, Verdict
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from renderer.ports import BundleSource, Layout
+from renderer.ports import Executor, Layout
 from renderer.stages.verify import verify as verify_parts
 
-_CHUNK: Final = 1024 * 1024
+_CHUNK: Final = 256 * 1024
 _SHOWN: Final = 10
 _COPY_AGAIN: Final = "copy the bundle again from where it was published"
 
 
-def verify(source: Layout, policy: TrustPolicy, *, now: datetime) -> Outcome:
-    """Judge every signature by `policy`, and hash every blob that the bundle carries.
+def verify(source: Layout, policy: TrustPolicy, *, now: datetime, executor: Executor | None = None) -> Outcome:
+    """Judge every signature by `policy`, and hash every blob that the bundle carries, a few at once with `executor`.
 
-    Raises BundleRefusedError with everything that is wrong: with signatures first, then with blobs, each of them.
+    Nothing else may lie there. Raises BundleRefusedError with everything that is wrong: with signatures first, then
+    with `oci-layout` and `index.json`, with each blob, and with what does not belong.
     """
     index = source.index()
     parts = read_parts(index, source.blob, source.location)
     verified = verify_parts(parts, policy, now=now, source=source.location)
-    check = _check_blobs(index, verified, source)
-    faults = [*check_index(index, verified, source), *check.findings]
+    check = _BlobCheck(source)
+    check.bundle(verified, index)
+    faults = [
+        *check_marker(source.marker(), source.location),
+        *check_index(index, verified, source),
+        *check.faults(executor),
+        *_strangers(source, check),
+    ]
     if faults:
         raise BundleRefusedError(*faults)
-    return _outcome(verified, check, _unused(source, check))
-
-
-def check_index(index: bytes, verified: VerifiedBundle, source: BundleSource) -> list[Finding]:
-    """`index.json` is not signed, and copying tools believe it: its images must be those of the signed config."""
-    where = Where(file=source.location, subject="index.json")
-    expected = {entry_name(entry): entry for entry in listed(verified.bundle)}
-    beside = {verified.manifest.digest}
-    holders = holders_of_signatures(index, verified.manifest.digest, source.blob, source.location)
-    beside |= {one.digest for one in holders}
-    findings = []
-    for entry in parse_index(index, where):
-        name, found = entry_name(entry.descriptor), entry.descriptor
-        image = expected.pop(name, None)
-        if image is None and found.digest in beside:
-            continue
-        if image is None or (found.digest, found.size, found.media_type) != (
-            image.digest,
-            image.size,
-            image.media_type,
-        ):
-            findings.append(
-                Finding(
-                    code="bundle-tampered",
-                    message=f"`index.json` lists `{name}` as something that the signed bundle does not hold",
-                    where=where,
-                    expected=str(image.digest) if image else "no such entry",
-                    got=str(found.digest),
-                    hint=_COPY_AGAIN,
-                )
-            )
-    findings += [
-        Finding(
-            code="blob-missing",
-            message=f"`index.json` does not list `{name}`, which the signed bundle carries",
-            where=where,
-            expected=str(image.digest),
-            hint=_COPY_AGAIN,
-        )
-        for name, image in expected.items()
-    ]
-    return findings
+    return _outcome(verified, check)
 
 
 class _BlobCheck:
-    """Hashes every blob that the bundle leads to, each once, and remembers what is wrong."""
+    """Everything that a bundle leads to, each digest once, and what is wrong with it."""
 
     def __init__(self, source: Layout) -> None:
         self.source = source
-        self.sizes: dict[Digest, int] = {}
-        self.findings: list[Finding] = []
+        self.found: dict[Digest, Descriptor] = {}
+        self.unread: list[Finding] = []
 
-    def content(self, *descriptors: Descriptor) -> None:
-        """Hash blobs without keeping them."""
-        for descriptor in descriptors:
-            if descriptor.digest in self.sizes:
-                continue
-            self.sizes[descriptor.digest] = descriptor.size
-            try:
-                with self.source.open_blob(descriptor) as stream:
-                    while stream.read(_CHUNK):
-                        pass
-            except BundleRefusedError as error:
-                self.findings += error.findings
+    @property
+    def size(self) -> int:
+        """The bytes of all of it."""
+        return sum(descriptor.size for descriptor in self.found.values())
 
-    def manifest(self, descriptor: Descriptor) -> None:
-        """Hash an image manifest and everything that it names."""
+    def bundle(self, verified: VerifiedBundle, index: bytes) -> None:
+        """Note what belongs to a bundle: itself, its signatures, and every image that it carries."""
+        self._manifest(verified.manifest)
+        for holder in holders_of_signatures(index, verified.manifest.digest, self.source.blob, self.source.location):
+            self._manifest(holder)
+        for image in verified.bundle.images:
+            if is_carried(image):
+                self._image(image)
+
+    def _image(self, image: BundleImage) -> None:
+        """An image for every platform that the bundle carries, and what speaks of it."""
+        self._content(image.content)
+        for manifest in (*image.platforms.values(), *(referrer.content for referrer in image.referrers)):
+            self._manifest(manifest)
+
+    def _manifest(self, descriptor: Descriptor) -> None:
+        """An image manifest and everything that it names."""
+        self._content(descriptor)
         try:
             where = Where(file=self.source.location, subject=f"manifest {descriptor.digest}")
             parsed = parse_manifest(self.source.blob(descriptor), where)
         except BundleRefusedError as error:
-            self.sizes[descriptor.digest] = descriptor.size
-            self.findings += error.findings
+            # a wrong digest is told when all blobs are hashed
+            self.unread += [one for one in error.findings if one.code == "bundle-malformed"]
             return
-        self.content(descriptor, parsed.config, *parsed.layers)
+        self._content(parsed.config, *parsed.layers)
 
-    def image(self, image: BundleImage) -> None:
-        """Hash an image for every platform that the bundle carries, and what speaks of it."""
-        self.content(image.content)
-        for manifest in (*image.platforms.values(), *(referrer.content for referrer in image.referrers)):
-            self.manifest(manifest)
+    def _content(self, *descriptors: Descriptor) -> None:
+        for descriptor in descriptors:
+            self.found.setdefault(descriptor.digest, descriptor)
 
+    def faults(self, executor: Executor | None) -> list[Finding]:
+        """Hash every blob, the largest first; what is wrong, in the order in which the bundle leads to them."""
+        largest = sorted(self.found.values(), key=lambda descriptor: -descriptor.size)
+        told = executor.map(self._fault, largest) if executor else [self._fault(one) for one in largest]
+        by_digest = dict(zip((one.digest for one in largest), told, strict=True))
+        return [*self.unread, *(finding for digest in self.found for finding in by_digest[digest])]
 
-def _check_blobs(index: bytes, verified: VerifiedBundle, source: Layout) -> _BlobCheck:
-    check = _BlobCheck(source)
-    check.manifest(verified.manifest)
-    for signatures in holders_of_signatures(index, verified.manifest.digest, source.blob, source.location):
-        check.manifest(signatures)
-    for image in verified.bundle.images:
-        if is_carried(image):
-            check.image(image)
-    return check
-
-
-def _unused(source: Layout, check: _BlobCheck) -> tuple[Finding, ...]:
-    """Blobs that nothing leads to. Harmless, but nobody vouches for them either."""
-    unused = [digest for digest in source.digests() if digest not in check.sizes]
-    if not unused:
+    def _fault(self, descriptor: Descriptor) -> tuple[Finding, ...]:
+        buffer = bytearray(min(_CHUNK, max(descriptor.size, 1)))
+        try:
+            with self.source.open_blob(descriptor) as stream:
+                while stream.readinto(buffer):  # type: ignore[attr-defined]
+                    pass
+        except BundleRefusedError as error:
+            return error.findings
         return ()
-    return (
-        Finding(
-            code="unreferenced-blob",
-            message=f"{count(len(unused), 'blob')} in the layout belong to nothing that is signed; nothing uses them",
-            where=Where(file=source.location),
-            severity=Severity.NOTE,
-            explanation=tuple(str(digest) for digest in unused[:_SHOWN]),
-            hint="build the bundle again to be rid of them",
-        ),
-    )
 
 
-def verdict_lines(verdict: Verdict) -> list[str]:
-    """The table of every signature: who made it, whether it counts, why not."""
-    rows = [
-        (
-            str(number),
-            fact.signer or "unknown",
-            fact.algorithm.value if fact.algorithm else "-",
-            "yes" if fact.accepted else "no",
-            "" if fact.accepted else fact.reason,
-        )
-        for number, fact in enumerate(verdict.signatures, start=1)
-    ]
-    return table(("#", "signer", "algorithm", "counts", "why not"), rows)
+def _strangers(source: Layout, check: _BlobCheck) -> list[Finding]:
+    """What nobody vouches for must not travel along, though nothing would ever use it."""
+    where = Where(file=source.location)
+    blobs = [f"blobs/{one.algorithm}/{one.hex}" for one in source.digests() if one not in check.found]
+    files = [path.encode(errors="backslashreplace").decode() for path in source.strangers()]
+    findings = []
+    for code, paths, what in (
+        ("unreferenced-blob", blobs, f"nothing that is signed leads to {count(len(blobs), 'blob')} of the layout"),
+        ("foreign-file", files, f"an OCI layout has no place for {count(len(files), 'file')} that lie in it"),
+    ):
+        if paths:
+            findings.append(
+                Finding(
+                    code=code,
+                    message=what,
+                    where=where,
+                    expected="nothing but `oci-layout`, `index.json` and the blobs that the bundle leads to",
+                    explanation=(*paths[:_SHOWN], *(("…",) if len(paths) > _SHOWN else ())),
+                    hint=_remove(source.location, paths[0]),
+                )
+            )
+    return findings
+
+
+def _remove(location: str, path: str) -> str:
+    if location.endswith(".tar"):
+        return f"{_COPY_AGAIN}; or: tar --delete -f {shlex.quote(location)} {shlex.quote(path)}"
+    return f"rm {shlex.quote(f'{location}/{path}')}"
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Json]:
@@ -179,6 +153,9 @@ def verdict_json(verdict: Verdict) -> dict[str, Json]:
                 "form": fact.form,
                 "signer": fact.signer,
                 "algorithm": fact.algorithm.value if fact.algorithm else None,
+                "key": str(fact.key) if fact.key else None,
+                "subject": fact.subject,
+                "serial": fact.serial,
                 "accepted": fact.accepted,
                 "reason": fact.reason,
             }
@@ -187,16 +164,15 @@ def verdict_json(verdict: Verdict) -> dict[str, Json]:
     }
 
 
-def _outcome(verified: VerifiedBundle, check: _BlobCheck, notes: tuple[Finding, ...]) -> Outcome:
+def _outcome(verified: VerifiedBundle, check: _BlobCheck) -> Outcome:
     bundle, verdict = verified.bundle, verified.verdict
-    total = sum(check.sizes.values())
     carried = sum(is_carried(image) for image in bundle.images)
     lines = [
         f"{headline(bundle)}: verified",
         f"  {verified.manifest.digest}",
         f"  {' and '.join(verdict.signers)} signed; trust policy {verdict.policy} asks for {verdict.threshold}",
-        *verdict_lines(verdict),
-        f"  {count(len(check.sizes), 'blob')} hashed ({size(total)}), all as signed",
+        *signature_table(verdict.signatures),
+        f"  {count(len(check.found), 'blob')} hashed ({size(check.size)}), all as signed",
         f"  {count(len(bundle.images), 'image')}, {carried} of them carried",
     ]
     return Outcome(
@@ -205,10 +181,9 @@ def _outcome(verified: VerifiedBundle, check: _BlobCheck, notes: tuple[Finding, 
             **identity(bundle, verified.manifest.digest),
             "verified": True,
             "verdict": verdict_json(verdict),
-            "blobs": len(check.sizes),
-            "bytes": total,
+            "blobs": len(check.found),
+            "bytes": check.size,
             "images": len(bundle.images),
             "carriedImages": carried,
         },
-        findings=notes,
     )

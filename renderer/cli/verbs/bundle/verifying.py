@@ -11,12 +11,14 @@ from renderer.model.outcome import Outcome
 
 
 def _verify(options: Options) -> Outcome:
+    from renderer.adapters.executors import ThreadExecutor
     from renderer.adapters.layout import open_layout
-    from renderer.cli import wiring
+    from renderer.cli import registries, wiring
     from renderer.commands.bundle import verify
 
-    path = options.text("bundle")
-    return verify(open_layout(Path(path), path), wiring.policy(options.text("trust")), now=wiring.now())
+    path, executor = options.text("bundle"), ThreadExecutor(registries.jobs(options))
+    policy = wiring.policy(options.text("trust"))
+    return verify(open_layout(Path(path), path), policy, now=wiring.now(), executor=executor)
 
 
 def _inspect(options: Options) -> Outcome:
@@ -40,6 +42,11 @@ VERIFY: Final = Command(
     arguments=(
         BUNDLE,
         Argument(names=("--trust",), help="the trust policy", metavar="FILE", default="trust.yaml"),
+        Argument(
+            names=("--jobs", "-j"),
+            help="how many blobs are hashed at once (default: 4); 1 is best for a disk that turns",
+            default="4",
+        ),
     ),
     examples=("sitewright bundle verify build/bundle.tar --trust trust.yaml",),
     handler=_verify,

@@ -1,0 +1,127 @@
+"""What `index.json` and `oci-layout` of a bundle must say: nobody signs them, and copying tools believe them.
+
+Everything in them follows from the signed config and from the signatures, so it is compared entry by entry and field
+by field; their order and white space say nothing. Copies by skopeo and by `bundle pull` pass: skopeo leaves the field
+`artifactType` out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final, cast
+
+from renderer.commands.bundle.assembly import entry_name, listed
+from renderer.errors import Finding, Where
+from renderer.formats.bundle.artifact import (
+    BUNDLE_TYPE,
+    IMAGE_INDEX,
+    IMAGE_MANIFEST,
+    INDEX_LIMIT,
+    LAYOUT_FILE,
+    REF_NAME,
+    descriptor_json,
+    find_referrers,
+    find_signatures,
+    parse_index,
+)
+from renderer.formats.canonical_json import canonical_json, parse_json
+from renderer.formats.trust.cosign import signature_tag
+from renderer.model.bundles.bundle import VerifiedBundle
+from renderer.model.bundles.extension import Descriptor
+from renderer.model.fields import Json, kind_of
+from renderer.ports import BundleSource
+
+_INDEX_FIELDS: Final = frozenset({"schemaVersion", "mediaType", "manifests"})
+_ENTRY_FIELDS: Final = frozenset({"mediaType", "digest", "size", "artifactType", "annotations"})
+_COPY_AGAIN: Final = "copy the bundle again from where it was published"
+
+
+def check_index(index: bytes, verified: VerifiedBundle, source: BundleSource) -> list[Finding]:
+    """Everything in `index.json` that does not follow from what is signed."""
+    where = Where(file=source.location, subject="index.json")
+    findings = list(_strange_fields(parse_json(index, limit=INDEX_LIMIT), where))
+    expected = _expected(index, verified, source)
+    for entry in parse_index(index, where):
+        name, found = entry_name(entry.descriptor), entry.descriptor
+        wanted = expected.pop(name, None)
+        if wanted is None:
+            message = f"`index.json` lists `{name}` as something that the signed bundle does not hold"
+            findings.append(_tampered(message, where, "no such entry", str(found.digest)))
+        elif found != wanted and found != _without_type(wanted):
+            findings.append(
+                _tampered(
+                    f"`index.json` lists `{name}` otherwise than the signed bundle has it",
+                    where,
+                    canonical_json(descriptor_json(wanted)).decode(),
+                    canonical_json(descriptor_json(found)).decode(),
+                )
+            )
+    for name, wanted in expected.items():
+        message = f"`index.json` does not list `{name}`, which the signed bundle carries"
+        findings.append(
+            Finding(code="blob-missing", message=message, where=where, expected=str(wanted.digest), hint=_COPY_AGAIN)
+        )
+    return findings
+
+
+def check_marker(marker: bytes, location: str) -> list[Finding]:
+    """What is wrong with the file `oci-layout` (image-layout.md)."""
+    try:
+        if parse_json(marker, limit=INDEX_LIMIT) == parse_json(LAYOUT_FILE, limit=INDEX_LIMIT):
+            return []
+    except ValueError:
+        pass
+    message = "`oci-layout` does not say that this is an OCI layout of version 1.0.0"
+    got = f"{marker[:80]!r}" if marker else "nothing"
+    return [_tampered(message, Where(file=location, subject="oci-layout"), LAYOUT_FILE.decode(), got)]
+
+
+def _expected(index: bytes, verified: VerifiedBundle, source: BundleSource) -> dict[str, Descriptor]:
+    """The entries that there must be, each by its name: the bundle, what it carries, and the signatures there are."""
+    bundle, manifest = verified.bundle, verified.manifest
+    own = Descriptor(
+        media_type=IMAGE_MANIFEST,
+        digest=manifest.digest,
+        size=manifest.size,
+        annotations={REF_NAME: f"{bundle.name}:{bundle.version}"},
+        artifact_type=BUNDLE_TYPE,
+    )
+    tagged = {REF_NAME: signature_tag(manifest.digest)}
+    entries = [own, *listed(bundle)]
+    entries += (
+        replace(holder, media_type=IMAGE_MANIFEST, annotations=tagged, artifact_type=None)
+        for holder in find_signatures(index, manifest.digest, source.location)
+    )
+    for holder, referrer in find_referrers(index, manifest.digest, source.blob, source.location):
+        said = holder.annotations if holder.annotations == referrer.annotations else {}
+        entries.append(
+            replace(holder, media_type=IMAGE_MANIFEST, annotations=said, artifact_type=referrer.artifact_type)
+        )
+    return {entry_name(entry): entry for entry in entries}
+
+
+def _without_type(entry: Descriptor) -> Descriptor:
+    """An entry as skopeo writes it; what has no name is known by its type alone, and keeps it."""
+    return replace(entry, artifact_type=None) if REF_NAME in entry.annotations else entry
+
+
+def _strange_fields(document: Json, where: Where) -> Iterator[Finding]:
+    """Fields that nobody needs here: a tool might believe them, and no signature covers them."""
+    whole = cast("dict[str, Json]", document)
+    surplus = sorted(whole.keys() - _INDEX_FIELDS)
+    if whole.get("schemaVersion") != 2 or kind_of(whole.get("schemaVersion")) != "an integer":
+        yield _tampered("`index.json` is not of schema version 2", where, "2", f"{whole.get('schemaVersion')!r}")
+    if whole.get("mediaType", IMAGE_INDEX) != IMAGE_INDEX:
+        message = "`index.json` gives itself another media type"
+        yield _tampered(message, where, IMAGE_INDEX, f"{whole['mediaType']!r}")
+    for entry in cast("list[dict[str, Json]]", whole["manifests"]):
+        surplus += sorted(entry.keys() - _ENTRY_FIELDS)
+    if surplus:
+        names = ", ".join(f"`{name}`" for name in sorted(set(surplus))[:10])
+        message = "`index.json` says more than a bundle's has to say"
+        yield _tampered(message, where, "no other fields", names)
+
+
+def _tampered(message: str, where: Where, expected: str, got: str) -> Finding:
+    return Finding(code="bundle-tampered", message=message, where=where, expected=expected, got=got, hint=_COPY_AGAIN)
