@@ -116,8 +116,15 @@ class MemoryRegistry:
             self.tagged.setdefault(repository, {})[reference] = digest
         return digest
 
-    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002
-        return ()
+    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        self._note("referrers", repository, str(digest))
+        found = []
+        for own, (content, media_type) in sorted(self.manifests.get(repository, {}).items()):
+            document = json.loads(content)
+            if document.get("subject", {}).get("digest") == str(digest):
+                kind = document.get("artifactType")
+                found.append(Descriptor(media_type=media_type, digest=own, size=len(content), artifact_type=kind))
+        return tuple(found)
 
     def tags(self, repository: str) -> tuple[str, ...]:
         return tuple(sorted(self.tagged.get(repository, {})))

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from renderer.adapters.signing import KeyFileSigner
+from renderer.commands.bundle import sign
 from renderer.errors import BundleRefusedError, InputError, RemoteError, RendererError, Where
 from renderer.formats.bundle.artifact import IMAGE_MANIFEST, find_bundle, parse_index
 from renderer.formats.bundle.packing import make_packing_list, packing_tag, read_packing_list
+from renderer.model.bundles.signing import SignatureForm
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from tests.simulators.carrying import Carrier
@@ -40,6 +43,13 @@ def fetched(outcome: Outcome) -> tuple[int, int]:
     return int(words[0]), int(words[-3])
 
 
+def news(carrier: Carrier) -> tuple[int, int]:
+    """What `newer.tar` has that `bundle.tar` has not, and what they share: blobs of images, charts and manifests."""
+    older, newer = carrier.blobs("bundle.tar").keys(), carrier.blobs("newer.tar").keys()
+    assert len(newer & older) >= 10
+    return len(newer - older), len(newer & older)
+
+
 def digest_of(carrier: Carrier, bundle: str = "bundle.tar") -> Digest:
     return find_bundle(carrier.workshop.open(bundle).index(), bundle).digest
 
@@ -56,7 +66,7 @@ def test_what_comes_back_is_the_tar_file_that_was_pushed(carrier: Carrier, regis
     outcome = carrier.pull(registry, "back.tar")
     assert carrier.bytes_of("back.tar") == carrier.bytes_of("bundle.tar")
     assert outcome.text.splitlines()[2] == "  vendor signed; trust policy test asks for 1"
-    assert fetched(outcome) == (15, 0)
+    assert fetched(outcome) == (len(carrier.blobs("bundle.tar")), 0)
 
 
 def test_a_directory_comes_back_as_a_directory_or_as_a_tar_file(carrier: Carrier, registry: MemoryRegistry) -> None:
@@ -91,10 +101,11 @@ def test_a_bundle_is_pulled_by_its_digest(carrier: Carrier, registry: MemoryRegi
 
 
 def test_pushing_again_sends_nothing_and_asks_three_times(carrier: Carrier, registry: MemoryRegistry) -> None:
-    size = sum(len(content) for content in carrier.blobs("bundle.tar").values())
-    assert blobs(carrier.push(registry)) == {"present": 0, "sent": 15, "mounted": 0, "sentBytes": size}
+    contents = carrier.blobs("bundle.tar").values()
+    size, whole = sum(map(len, contents)), len(contents)
+    assert blobs(carrier.push(registry)) == {"present": 0, "sent": whole, "mounted": 0, "sentBytes": size}
     registry.log.clear()
-    assert blobs(carrier.push(registry)) == {"present": 15, "sent": 0, "mounted": 0, "sentBytes": 0}
+    assert blobs(carrier.push(registry)) == {"present": whole, "sent": 0, "mounted": 0, "sentBytes": 0}
     assert [verb for verb, _, _ in registry.log] == ["manifest"] * 3
 
 
@@ -105,9 +116,9 @@ def test_a_newer_edition_brings_what_is_new_and_asks_for_nothing_else(
     carrier.make("newer.tar", version="1.1.0", sequence=4)
     registry.log.clear()
     sent = blobs(carrier.push(registry, bundle="newer.tar"))
-    # its manifest and config, and the manifest, config and payload of its signature
-    assert (sent["sent"], sent["present"]) == (5, 10)
-    assert registry.count("has") == 5 + 1
+    new, shared = news(carrier)
+    assert (sent["sent"], sent["present"]) == (new, shared)
+    assert registry.count("has") == new + 1  # and `index.json`
     assert registry.tags(REPOSITORY)[:2] == ("1.0.0", "1.1.0")
 
 
@@ -117,7 +128,7 @@ def test_pulling_onto_an_older_edition_fetches_what_is_new(carrier: Carrier, reg
     carrier.make("newer.tar", version="1.1.0", sequence=4)
     carrier.push(registry, bundle="newer.tar")
     outcome = carrier.pull(registry, "site", HERE.replace("1.0.0", "1.1.0"))
-    assert fetched(outcome) == (5, 10)
+    assert fetched(outcome) == news(carrier)
     assert carrier.workshop.open("site").digests() == carrier.workshop.open("newer.tar").digests()
 
 
@@ -125,12 +136,12 @@ def test_pulling_onto_an_older_tar_file_takes_what_it_has(carrier: Carrier, regi
     carrier.push(registry)
     carrier.pull(registry, "site.tar")
     outcome = carrier.pull(registry, "site.tar")
-    assert fetched(outcome) == (0, 15)
+    assert fetched(outcome) == (0, len(carrier.blobs("site.tar")))
 
 
 def test_a_dry_run_sends_nothing(carrier: Carrier, registry: MemoryRegistry) -> None:
     outcome = carrier.push(registry, dry_run=True)
-    assert (blobs(outcome)["present"], blobs(outcome)["missing"]) == (0, 15)
+    assert (blobs(outcome)["present"], blobs(outcome)["missing"]) == (0, len(carrier.blobs("bundle.tar")))
     assert {verb for verb, _, _ in registry.log} <= {"has", "manifest"}
 
 
@@ -259,6 +270,38 @@ def test_what_cosign_signed_in_the_registry_is_pulled(carrier: Carrier, registry
     registry.push_manifest(REPOSITORY, tag, signatures.content, IMAGE_MANIFEST)
     carrier.pull(registry, "back.tar", signers=("vendor", "office"))
     assert carrier.bytes_of("back.tar") == carrier.bytes_of("bundle.tar")
+
+
+def test_what_others_attach_to_a_bundle_in_the_registry_stays_there(carrier: Carrier, registry: MemoryRegistry) -> None:
+    carrier.push(registry)
+    body = {
+        "schemaVersion": 2,
+        "mediaType": IMAGE_MANIFEST,
+        "artifactType": "text/x-note",
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": str(Digest.of(b"{}")), "size": 2},
+        "layers": [],
+        "subject": {"mediaType": IMAGE_MANIFEST, "digest": str(digest_of(carrier)), "size": 1},
+    }
+    registry.blobs[REPOSITORY][Digest.of(b"{}")] = b"{}"
+    note = json.dumps(body).encode()
+    registry.push_manifest(REPOSITORY, str(Digest.of(note)), note, IMAGE_MANIFEST)
+    carrier.pull(registry, "back.tar")
+    assert carrier.bytes_of("back.tar") == carrier.bytes_of("bundle.tar")
+
+
+def test_a_signature_that_was_attached_in_the_registry_is_pulled(carrier: Carrier, registry: MemoryRegistry) -> None:
+    carrier.push(registry)
+    before = carrier.bytes_of("bundle.tar")
+    carrier.workshop.key("office")
+    signer = KeyFileSigner(carrier.root / "keys/office.pem", "office")
+    opened = carrier.workshop.open("bundle.tar")
+    sign(opened, signer, carrier.workshop.writer, "bundle.tar", forms=(SignatureForm.SIGSTORE_BUNDLE,))
+    carrier.push(registry)
+    (carrier.root / "bundle.tar").write_bytes(before)
+    carrier.push(registry)  # by somebody who does not know of it
+    carrier.pull(registry, "back.tar", signers=("vendor", "office"))
+    policy = carrier.workshop.policy("vendor", "office", threshold=2)
+    carrier.workshop.verify(policy, "back.tar")
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------
