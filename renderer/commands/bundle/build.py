@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from renderer.commands.bundle.assembly import assembled
 from renderer.commands.bundle.build_report import outcome
 from renderer.commands.bundle.contents import Contents, Packed, in_memory
+from renderer.commands.bundle.discovery_advice import Advice
 from renderer.commands.bundle.faults import FaultsOfParts
 from renderer.commands.bundle.images import FoundImage, collect_images
 from renderer.commands.bundle.reading import SourceReader
@@ -60,17 +61,21 @@ def build_document(
     writer: LayoutWriter,
     bench: Workbench,
     created: datetime | None,
+    advice: Advice | None = None,
 ) -> Outcome:
-    """Make the bundle that `document` describes: `build` without the reading."""
+    """Make the bundle that `document` describes: `build` without the reading.
+
+    `advice` says what may be done about missing images, for somebody who did not write the document.
+    """
     moment = document.created or created
     if moment is None:
         raise InputError(_no_time(document))
     if not document.platforms:
         raise InputError(_no_platforms(document))
-    packed, images = _collect(document, files, bench)
+    packed, images = collect(document, files, bench)
     from renderer.commands.bundle.discovery_report import discover  # what inflates charts; no other verb needs it
 
-    discovery = discover(document, files, packed, images, bench)
+    discovery = discover(document, files, packed, images, bench, advice)
     if discovery.incomplete:
         return discovery.refusal(document)
     bundle = Bundle(
@@ -96,7 +101,7 @@ def _bill(bundle: Bundle, discovery: Discovery) -> Blob:
     return in_memory(describe(content, SBOM_LAYER, title=SBOM_TITLE), content)
 
 
-def _collect(document: BundleSourceDocument, files: Files, bench: Workbench) -> tuple[Packed, tuple[FoundImage, ...]]:
+def collect(document: BundleSourceDocument, files: Files, bench: Workbench) -> tuple[Packed, tuple[FoundImage, ...]]:
     """Everything that the source names, read and packed. Raises InputError or RemoteError with every fault."""
     contents = Contents(SourceReader(document.document, files), bench.registry)
     faults = FaultsOfParts()

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from renderer.commands.bundle.discovery import DEFAULT, Found
+from renderer.commands.bundle.discovery_advice import Advice
 from renderer.errors import Finding, Severity, Where
-from renderer.formats.bundle.remote_source import RemoteImage
-from renderer.formats.bundle.source import BundleSourceDocument, SourceLayout
+from renderer.formats.bundle.source import BundleSourceDocument
 from renderer.formats.documents.wording import count
 from renderer.model.bundles.extension import Extension
-from renderer.model.fields import spell_path
 from renderer.model.images.discovery import ImageRecord, Sighting, Standing
-from renderer.model.reference import ImageReference
 
 _PLACES: Final = 5
 """How many places of an image are listed in a finding; the report has all."""
 
 
-def missing(records: Iterable[ImageRecord], source: BundleSourceDocument) -> Iterator[Finding]:
+def missing(records: Iterable[ImageRecord], advice: Advice) -> Iterator[Finding]:
     """Images that objects name and the bundle lacks: a site could not pull them."""
     records = tuple(records)
     for record in records:
@@ -30,11 +27,11 @@ def missing(records: Iterable[ImageRecord], source: BundleSourceDocument) -> Ite
         yield Finding(
             code="image-undeclared",
             message=f"objects of {by} name `{record.reference}`, and the bundle does not have it",
-            where=source.document.where(("spec", "images")),
-            expected="an entry of `spec.images` that brings it, or a reason under `spec.discovery.accepted`",
+            where=advice.where,
+            expected=advice.expected,
             got=_in_its_place(record, records),
-            explanation=(*_places(record), *_lines_to_add(record, source)),
-            hint=_into_the_layout(record, source),
+            explanation=(*_places(record), *advice.lines(record)),
+            hint=advice.hint(record),
         )
 
 
@@ -45,40 +42,6 @@ def _places(record: ImageRecord) -> Iterator[str]:
         yield f"seen in {place.extension}, {place.component}: {place.object}, {place.path}{values}"
     if len(seen) > _PLACES:
         yield f"and in {count(len(seen) - _PLACES, 'more place')}"
-
-
-def _lines_to_add(record: ImageRecord, source: BundleSourceDocument) -> Iterator[str]:
-    """The lines that bring the image into the bundle, and those that do without it."""
-    named = tagged(record.reference)
-    pinned = f"{named}@{record.other}" if record.other else str(named)
-    listing = next((one for one in source.images if isinstance(one, RemoteImage) and "images" in one.source.at), None)
-    if listing is not None:
-        yield f"add it to `{spell_path(listing.source.at[:-1])}`:"
-        yield f"  - {pinned}"
-    elif named == record.reference:
-        yield "add it to `spec.images`:"
-        yield f'  - {{registry: "oci://{pinned}"}}'
-    else:
-        yield "add it to `spec.images`:"
-        yield f'  - {{registry: "oci://{record.reference}", reference: "{named.without_digest()}"}}'
-    yield "or to `spec.discovery.accepted`, with the reason why sites do without:"
-    yield f'  - {{reference: "{record.reference}", reason: …}}'
-
-
-def tagged(reference: ImageReference) -> ImageReference:
-    """The same image with a tag, as bundles name it; one that has only a digest gets its first digits as its tag."""
-    if reference.tag is not None or reference.digest is None:
-        return reference
-    return replace(reference, tag=reference.digest.hex[:12])
-
-
-def _into_the_layout(record: ImageRecord, source: BundleSourceDocument) -> str | None:
-    """The command that puts the image where the source takes images from."""
-    files = [one.layout for one in source.images if isinstance(one, SourceLayout)]
-    path = next((file.path for file in files if file.at[-1] == "layout"), None)
-    if path is None:
-        return None
-    return f"skopeo copy --all docker://{record.reference} oci:{path}:{tagged(record.reference).without_digest()}"
 
 
 def _in_its_place(record: ImageRecord, records: Iterable[ImageRecord]) -> str | None:
@@ -119,9 +82,7 @@ def not_inflated(found: Found) -> Iterator[Finding]:
         )
 
 
-def untaken(
-    records: Iterable[ImageRecord], extensions: Iterable[Extension], source: BundleSourceDocument
-) -> Iterator[Finding]:
+def untaken(records: Iterable[ImageRecord], extensions: Iterable[Extension], advice: Advice) -> Iterator[Finding]:
     """Images that are declared, stand in no object, and are not in the bundle: something may start them later."""
     untaken = [record for record in records if record.standing is Standing.UNTAKEN]
     for extension in extensions:
@@ -130,14 +91,14 @@ def untaken(
             yield Finding(
                 code="image-not-in-bundle",
                 message=f"{extension.id} declares {count(len(missing), 'image')} that the bundle does not vouch for",
-                where=Where(file=source.document.file, subject=f"extension {extension.id}"),
+                where=Where(file=advice.where.file, subject=f"extension {extension.id}"),
                 severity=Severity.WARNING,
                 explanation=tuple(f"`{reference}`" for reference in missing),
-                hint="add them under `spec.images`, or accept that they are missing under `spec.discovery.accepted`",
+                hint=advice.others,
             )
 
 
-def unseen(records: Iterable[ImageRecord], source: BundleSourceDocument) -> Iterator[Finding]:
+def unseen(records: Iterable[ImageRecord], advice: Advice) -> Iterator[Finding]:
     """Images that the bundle has and no object names."""
     unseen = [one for one in records if one.standing is Standing.VOUCHED and not one.seen]
     declared = [one for one in unseen if any(by.extension for by in one.declared)]
@@ -149,7 +110,7 @@ def unseen(records: Iterable[ImageRecord], source: BundleSourceDocument) -> Iter
             yield Finding(
                 code=code,
                 message=f"{count(len(images), 'image')} of the bundle: {what}",
-                where=source.document.where(("spec", "images")),
+                where=advice.where,
                 severity=Severity.NOTE,
                 explanation=tuple(f"`{one.reference}` ({'; '.join(map(str, one.declared))})" for one in images),
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from renderer.commands.bundle.contents import Packed
 from renderer.commands.bundle.discovery import Failure, Found, Question, look
+from renderer.commands.bundle.discovery_advice import Advice, of_source
 from renderer.commands.bundle.discovery_findings import missing, not_inflated, unreadable, unseen, untaken, unused
 from renderer.commands.bundle.image_reader import FoundImage
 from renderer.commands.bundle.reading import SourceReader
@@ -83,11 +84,16 @@ class Discovery:
 
 
 def discover(
-    source: BundleSourceDocument, files: Files, packed: Packed, images: Sequence[FoundImage], bench: Workbench
+    source: BundleSourceDocument,
+    files: Files,
+    packed: Packed,
+    images: Sequence[FoundImage],
+    bench: Workbench,
+    advice: Advice | None = None,
 ) -> Discovery:
     """Look for the images of a bundle that is about to be built, and compare them with what is declared.
 
-    Raises InputError when a file of values cannot be read.
+    `advice` is for whoever did not write the source. Raises InputError when a file of values cannot be read.
     """
     reader = SourceReader(source.document, files)
     sets = source.discovery.value_sets
@@ -107,13 +113,14 @@ def discover(
     ledger.declare(images, packed.extensions, found)
     ledger.see(found)
     records = ledger.records()
+    advice = advice or of_source(source)
     findings = (
-        *missing(records, source),
+        *missing(records, advice),
         *ledger.unreadable,
         *found.notes,
         *not_inflated(found),
-        *untaken(records, packed.extensions, source),
-        *unseen(records, source),
+        *untaken(records, packed.extensions, advice),
+        *unseen(records, advice),
         *unused(records, source, packed.extensions),
     )
     return Discovery(
