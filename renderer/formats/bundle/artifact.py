@@ -253,6 +253,7 @@ def find_bundle(index: bytes, location: str, kind: ArtifactKind = BUNDLE) -> Des
     """
     where = Where(file=location, subject="index.json")
     found = parse_index(index, where, lambda entry: entry.content.get("artifactType") == kind.artifact_type)
+    found = found or _signed_by_tag(index, where)
     if len(found) == 1:
         return found[0].descriptor
     if not found:
@@ -278,11 +279,24 @@ def find_bundle(index: bytes, location: str, kind: ArtifactKind = BUNDLE) -> Des
     )
 
 
+def _signed_by_tag(index: bytes, where: Where) -> tuple[IndexEntry, ...]:
+    """The entries that say nothing of what they are, and for which signatures lie under cosign's tag.
+
+    So skopeo copies a bundle: it leaves the field `artifactType` out. What a manifest is it says itself, to whoever
+    has verified it.
+    """
+    entries = parse_index(index, where, lambda entry: "artifactType" not in entry)
+    names = {entry.name for entry in entries}
+    return tuple(entry for entry in entries if signature_tag(entry.descriptor.digest) in names)
+
+
 def find_signatures(index: bytes, manifest: Digest, location: str) -> tuple[Descriptor, ...]:
     """The signature manifests that `index.json` lists for `manifest`, by cosign's tag. Raises BundleRefusedError."""
     tag = signature_tag(manifest)
     where = Where(file=location, subject="index.json")
     entries = parse_index(index, where, lambda entry: entry.mapping("annotations").get(REF_NAME) == tag)
+    if len(entries) > SIGNATURE_LIMIT:
+        raise malformed(where, f"there are more than {SIGNATURE_LIMIT} manifests of signatures")
     return tuple(entry.descriptor for entry in entries)
 
 
