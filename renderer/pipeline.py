@@ -22,11 +22,12 @@ from renderer.model.check import Rule, run_rules
 from renderer.model.fields import Fields
 from renderer.model.generated.discovered import Discovered
 from renderer.model.generated.groups import CertificateWish
+from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.generated.values import GeneratedValue
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.images.use import ImageUse
 from renderer.model.lock import Lock
-from renderer.model.objects.manifest import Manifest
+from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.reference import ImageReference
 from renderer.model.rendering import Composed, ExternalObject, Rendering
 from renderer.model.site import ImagesMode, NodeDelivery, Site
@@ -39,7 +40,12 @@ from renderer.stages.mirrors.nodes import node_delivery, node_files
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.pin import pin
 from renderer.stages.place import Placed, place, unite
-from renderer.stages.settle import settle
+from renderer.stages.settle import rulings, settle
+from renderer.stages.settle.sealed.assembling import assembled
+from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
+from renderer.stages.settle.sealed.names import with_known_names
+from renderer.stages.settle.sealed.parts import SealedPart, sealed_parts
+from renderer.stages.settle.sealed.sealing import Work, plan_sealing
 from renderer.stages.waves import Planned, plan_waves
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
@@ -58,12 +64,21 @@ class Shaped:
     findings: tuple[Finding, ...]
 
 
-def render(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: Tools, previous: FileTree) -> Rendering:
+def render(
+    site: Site,
+    lock: Lock,
+    lock_bytes: bytes,
+    catalog: Catalog,
+    tools: Tools,
+    previous: FileTree,
+    captured: Captured = NOTHING_CAPTURED,
+) -> Rendering:
     """The tree of `site` (paths relative to `Site.root`), and what is to be said about it.
 
-    `previous` is the tree that this one replaces. Raises InputError when a chart or a template cannot be inflated.
+    `previous` is the tree that this one replaces, `captured` what was captured for the lock. Raises InputError when a
+    chart or a template cannot be inflated.
     """
-    composed = compose(site, lock, catalog, tools)
+    composed = compose(site, lock, catalog, tools, captured)
     laid = _laid(composed, tools, previous)
     size = sum(len(content) for _, content in laid.tree.items())
     health = [rule for offer in offers(lock, catalog, site.profile) for rule in offer.extension.health]
@@ -95,12 +110,13 @@ def is_current(site: Site, lock: Lock, lock_bytes: bytes, tools: Tools, previous
     return provenance.is_current(previous, inputs)
 
 
-def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
+def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools, captured: Captured = NOTHING_CAPTURED) -> Composed:
     """Everything that the tree of `site` is written from, judged by every rule."""
     enabled = offers(lock, catalog, site.profile)
     parts = inflate(site, enabled, tools, lock.api_versions)
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
-    shaped = shape(site, parts, (lock.generated, lock.certificates or ()), catalog, mirrors, tools)
+    unsealed = shape(site, parts, (lock.generated, lock.certificates or (), captured), catalog, mirrors, tools)
+    shaped = with_sealed(unsealed, sealed_in(site, lock.generated), captured, tools)
     planned = plan_of(site, shaped, enabled, tools)
     composed = Composed(
         site=site,
@@ -113,7 +129,7 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
         findings=(),
     )
     own = (*(finding for part in parts for finding in part.inflated.findings), *shaped.findings, *planned.findings)
-    judged = ("rules", id(planned), site.cluster, site.secrets)
+    judged = ("rules", id(planned), site.cluster, site.secrets, bool(site.generated.recipients))
     objects = tools.memo.get(judged, lambda: run_rules(OBJECT_RULES, composed))
     return replace(composed, findings=(*own, *run_rules(SITE_RULES, composed), *objects))
 
@@ -121,18 +137,22 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools) -> Composed:
 def shape(
     site: Site,
     parts: Sequence[Part],
-    invented: tuple[Sequence[GeneratedValue], Sequence[CertificateWish]],
+    invented: tuple[Sequence[GeneratedValue], Sequence[CertificateWish], Captured],
     catalog: Catalog,
     mirrors: MirrorPlan,
     tools: Tools,
 ) -> Shaped:
-    """Objects as charts made them -> objects as the cluster gets them: in place, settled, each once, pinned, named."""
+    """Objects as charts made them -> objects as the cluster gets them: in place, settled, each once, pinned, named.
+
+    What is to be sealed has stand-ins (`with_sealed`).
+    """
     # the site registry matters to pins only where it is written into references, or where values name it already
     asked = site.registry.images is ImagesMode.REWRITE or any(mirrors.host in str(part.key) for part in parts)
 
     def make() -> Shaped:
         placed = place_parts(parts)
-        settled = settle(placed.manifests, invented[0], site.generated, certificates=invented[1])
+        values, certificates, captured = invented
+        settled = settle(placed.manifests, values, site.generated, captured, certificates)
         united = unite(settled.manifests)
         external = tuple({one.manifest.id: one for one in settled.external}.values())
         everything = (*united.manifests, *(one.manifest for one in external))
@@ -148,7 +168,8 @@ def shape(
     projects = tuple(sorted(site.registry.projects.items()))
     bundles = tuple(bundle.manifest.digest for bundle in catalog.bundles)
     registry = (site.registry.images, mirrors.host, projects) if asked else ()
-    key = (tuple(part.key for part in parts), tuple(map(tuple, invented)), repr(site.generated), registry, bundles)
+    settling = (tuple(invented[0]), tuple(invented[1]), repr(invented[2].groups), repr(site.generated))
+    key = (tuple(part.key for part in parts), settling, registry, bundles)
     return with_node_delivery(site, tools.memo.get(("shape", *key), make), catalog, mirrors, tools)
 
 
@@ -174,6 +195,23 @@ def with_node_delivery(site: Site, shaped: Shaped, catalog: Catalog, mirrors: Mi
     return tools.memo.get(("node delivery", id(shaped), mirrors.host, mirrors.mirrors, bodies), make)
 
 
+def sealed_in(site: Site, values: Sequence[GeneratedValue]) -> Mapping[ObjectId, SealedPart]:
+    """Which parts of which objects of the site are sealed."""
+    return sealed_parts(rulings(values, site.generated))
+
+
+def with_sealed(shaped: Shaped, parts: Mapping[ObjectId, SealedPart], captured: Captured, tools: Tools) -> Shaped:
+    """The same objects with their sealed parts, as they were captured, instead of stand-ins."""
+    if not parts:
+        return shaped
+
+    def make() -> Shaped:
+        manifests, findings = assembled(shaped.manifests, parts, captured)
+        return replace(shaped, manifests=manifests, findings=(*shaped.findings, *findings))
+
+    return tools.memo.get(("sealed", id(shaped), repr(captured.objects), tuple(parts)), make)
+
+
 def plan_of(site: Site, shaped: Shaped, enabled: Sequence[Offer], tools: Tools) -> Planned:
     """The waves of the shaped objects, by what requires what and by the profile's overrides."""
     overrides = {one.name: (one.wave, one.reason or "") for one in site.extensions if one.wave is not None}
@@ -194,17 +232,27 @@ def place_parts(parts: Sequence[Part]) -> Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What a lock must know of a site's objects: see docs/decisions/0001. `waves` are numbers by extension."""
+    """What a lock must know of a site's objects: see docs/decisions/0001. `waves` are numbers by extension.
+
+    `capture` and `work` say what is to be captured of generated values, and what of it is to be sealed. `manifests` are
+    the site's objects, with stand-ins for what is sealed.
+    """
 
     images: tuple[ImageReference, ...]
     discovered: Discovered
+    capture: Capture
+    work: Work
+    manifests: tuple[Manifest, ...]
     api_versions: tuple[str, ...]
     waves: Mapping[str, int]
     findings: tuple[Finding, ...]
 
 
-def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools) -> Survey:
-    """Inflate what is enabled, twice where a chart may invent values, and list what must be locked."""
+def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools, wish: Wish) -> Survey:
+    """Inflate what is enabled, twice where a chart may invent values, and list what must be locked.
+
+    `wish` says what was captured before, and what of it is to be renewed.
+    """
     told = tuple(sorted(site.cluster.api_versions))
     parts = inflate(site, enabled, tools, told)
     served = tuple(sorted({*told, *served_by(manifest for part in parts for manifest in part.inflated.manifests)}))
@@ -212,20 +260,28 @@ def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools)
         asking = {part.component.name for part in parts if asks_for_apis(part, tools)}
         parts = inflate(site, enabled, tools, served, unless=[one for one in parts if one.component.name not in asking])
     again = inflate_again(parts, tools)
-    discovered = discovered_between(parts, again)
+    discovered = with_known_names(discovered_between(parts, again), wish.before)
+    taken = capture(discovered, rulings(discovered.values, site.generated), wish, site.profile)
     declared = {image for offer in enabled for image in offer.extension.images}
     mirrors = plan_mirrors(site.registry, declared | {image for image in (site.nodes.image,) if image})
-    invented = (discovered.values, discovered.certificates)
+    invented = (discovered.values, discovered.certificates, Captured(groups=taken.groups))
     shaped = shape(site, parts, invented, catalog, mirrors, tools)
+    sealed = sealed_in(site, discovered.values)
+    work = plan_sealing(shaped.manifests, sealed, taken, wish.before, site.generated.recipients)
     planned = plan_of(site, shaped, enabled, tools)
     return Survey(
         images=tuple(sorted({use.reference for use in shaped.images} | (declared & catalog.images().keys()))),
         discovered=discovered,
+        capture=taken,
+        work=work,
+        manifests=shaped.manifests,
         api_versions=served,
         waves=planned.bases,
         findings=(
             *(finding for part in parts for finding in part.inflated.findings),
             *(note for one in again for note in one.notes),
+            *taken.findings,
+            *work.findings,
             *shaped.findings,
             *planned.findings,
         ),

@@ -90,6 +90,7 @@ def shown(path: Path) -> str:
 def workspace(files: WorkingTree, options: Options | None = None) -> Workspace:
     """What the verbs over sites work with; the chart engine is the one that `--engine` names."""
     from renderer.adapters.package_data import Templates, schema
+    from renderer.adapters.sealing import MachineSealing
     from renderer.cli.registries import repository
     from renderer.commands.site.loading import Workspace
 
@@ -99,6 +100,7 @@ def workspace(files: WorkingTree, options: Options | None = None) -> Workspace:
         templates=Templates(),
         engine=engine(options.text("engine") if options else "embedded"),
         executor=executor(),
+        sealing=MachineSealing(),
         version=__version__,
         now=now(),
         repository=repository,

@@ -55,6 +55,7 @@ def encode_lock(lock: Lock) -> bytes:
         f"  sitewright: {_flow(lock.sitewright)}",
         f"  engine: {_flow({'name': lock.engine.name, 'helm': lock.engine.helm})}",
         f"  profile: {_flow(str(lock.profile))}",
+        *([f"  captured: {_flow(str(lock.captured))}"] if lock.captured else []),
         *_section("apiVersions", sorted(lock.api_versions)),
         *_section("bundles", map(_bundle, sorted(lock.bundles, key=lambda entry: (entry.name, entry.version)))),
         *_section("extensions", map(_extension, sorted(lock.extensions, key=lambda entry: entry.name))),
@@ -167,7 +168,7 @@ def _lock(document: Fields) -> Lock:
     only(document, "apiVersion kind metadata spec")
     metadata, spec = document.child("metadata"), document.child("spec")
     only(metadata, "name")
-    only(spec, "sitewright engine profile apiVersions bundles extensions images generated certificates")
+    only(spec, "sitewright engine profile captured apiVersions bundles extensions images generated certificates")
     engine = spec.child("engine")
     only(engine, "name helm")
     return Lock(
@@ -181,6 +182,7 @@ def _lock(document: Fields) -> Lock:
         images=tuple(_read(spec, "images", _read_image)),
         generated=tuple(_read(spec, "generated", read_generated)),
         certificates=_certificates(spec),
+        captured=spec.optional("captured", Digest.parse),
     )
 
 

@@ -63,7 +63,8 @@ class Lock:
 
     `api_versions` is what charts are told that the cluster serves beyond Kubernetes itself: what the profile says,
     and what the CustomResourceDefinitions of the enabled extensions define (`group/version` and `group/version/Kind`).
-    `certificates` are those of `generated`; None in a lock from before they were written, whose generated values have
+    `captured` is the digest of the file of captured values beside the lock, None without one. `certificates` are those
+    of `generated`; None in a lock from before they were written, whose generated values have
     no groups either.
     """
 
@@ -77,6 +78,7 @@ class Lock:
     images: tuple[LockedImage, ...]
     generated: tuple[GeneratedValue, ...]
     certificates: tuple[CertificateWish, ...] | None = ()
+    captured: Digest | None = None
 
     def version_of(self, extension: str) -> Version | None:
         """The locked version of an extension, or None."""

@@ -98,6 +98,7 @@ LOCK = st.builds(
     generated=st.lists(GENERATED, max_size=3, unique=True).map(
         lambda found: tuple(sorted(found, key=lambda one: one.order))
     ),
+    captured=st.none() | DIGEST,
     certificates=st.lists(CERTIFICATE, max_size=3, unique_by=lambda one: one.order).map(
         lambda found: tuple(sorted(found, key=lambda one: one.order))
     ),

@@ -82,6 +82,7 @@ LOCK: Final = Lock(
             of=(ObjectId("", "ConfigMap", "kubesphere-system", "kubesphere-config"),),
         ),
     ),
+    captured=D,
     certificates=(
         CertificateWish(
             group="ks-core/extensions-museum-certs",
@@ -118,6 +119,7 @@ spec:
   sitewright: "0.1.0"
   engine: {{name: embedded, helm: v4.2.3}}
   profile: "{A}"
+  captured: "{D}"
   apiVersions:
     - snapshot.storage.k8s.io/v1
   bundles:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -75,7 +76,8 @@ def lock(
     *,
     key: KeyPair | None = ONE,
     recipients: tuple[KeyPair, ...] = (ONE,),
-    wish: Wish = Wish(),  # noqa: B008 - a frozen value
+    renew: frozenset[str] = frozenset(),
+    moves: Mapping[str, str] = MappingProxyType({}),
     seed: str = "lock",
 ) -> Locked:
     """The lock's part and the render's part, one after the other. Without a `key` nothing can be opened."""
@@ -83,7 +85,8 @@ def lock(
     known = before.captured if before else NOTHING_CAPTURED
     found = with_known_names(discover(first, second), known)
     ruled = rulings(found.values, policy)
-    taken = capture(found, ruled, known, wish, NOW.date(), "profiles/shop.yaml")
+    wish = Wish(today=NOW.date(), before=known, renew=renew, moves=moves)
+    taken = capture(found, ruled, wish, "profiles/shop.yaml")
     parts = sealed_parts(ruled)
     captured = replace(NOTHING_CAPTURED, groups=taken.groups)
     shaped = settle(first, found.values, policy, captured).manifests
@@ -153,7 +156,7 @@ def test_a_new_secret_needs_no_key_and_leaves_the_others_alone() -> None:
     assert {one.group for one in open_generated(keyless.file, [ONE.identity], FILE).secrets} == set(
         keyless.file.captured.groups
     )
-    joined = lock(*with_token, keyless.file, wish=Wish(renew=frozenset(keyless.capture.added)))
+    joined = lock(*with_token, keyless.file, renew=frozenset(keyless.capture.added))
     assert joined.file.earlier == ()
     assert {one.group for one in open_generated(joined.file, [ONE.identity], FILE).secrets} == set(
         joined.file.captured.groups
@@ -173,7 +176,7 @@ def _other(seed: str) -> list[Manifest]:
 def test_renewing_one_group_changes_what_holds_it_and_nothing_else() -> None:
     before = first_lock()
     (group,) = [name for name, one in before.file.captured.groups.items() if "Secret shop/token" in str(one.secret)]
-    done = lock(chart("c"), chart("d"), before.file, key=None, wish=Wish(renew=frozenset({group})))
+    done = lock(chart("c"), chart("d"), before.file, key=None, renew=frozenset({group}))
     assert done.capture.renewed == (group,)
     assert done.file.captured.groups[group].revision == 2
     token = ObjectId("", "Secret", "shop", "token")
@@ -242,12 +245,12 @@ def test_a_group_that_moved_is_a_decision() -> None:
     assert (finding.code, finding.severity) == ("generated-moved", Severity.ERROR)
     assert finding.hint is not None
     old, new = finding.hint.rpartition(" ")[2].split("=")
-    kept = lock(*moved, before.file, wish=Wish(moves={old: new}))
+    kept = lock(*moved, before.file, moves={old: new})
     assert kept.findings == ()
     body = kept.opened(ObjectId("", "Secret", "shop", "front"))
     assert body["data"]["password"] == "cGFzc3dvcmQtYQ=="
     assert finding.explanation == (f"a new value instead: sitewright lock profiles/shop.yaml --rotate {new}",)
-    fresh = lock(*moved, before.file, wish=Wish(renew=frozenset({new})))
+    fresh = lock(*moved, before.file, renew=frozenset({new}))
     assert fresh.opened(ObjectId("", "Secret", "shop", "front"))["data"]["password"] == "cGFzc3dvcmQtYw=="
 
 

@@ -38,6 +38,7 @@ def _validate(options: Options) -> Outcome:
 
 def _lock(options: Options) -> Outcome:
     from renderer.cli import wiring
+    from renderer.commands.site.capturing import Renewal
     from renderer.commands.site.lock import lock
 
     profiles = options.texts("profile")
@@ -45,7 +46,11 @@ def _lock(options: Options) -> Outcome:
     with wiring.told_from_here(files) as told:
         space = wiring.workspace(files, options)
         paths = wiring.relative(files, profiles)
-        return told(lock(space, paths, check=options.flag("check"), upgrade=options.texts("upgrade")))
+        renewal = Renewal(
+            groups=options.texts("rotate"), expiring=options.optional("expiring"), moves=options.texts("move")
+        )
+        check = options.flag("check")
+        return told(lock(space, paths, check=check, upgrade=options.texts("upgrade"), renewal=renewal))
 
 
 def _tree(options: Options) -> Outcome:
@@ -161,7 +166,11 @@ LOCK: Final = Command(
     summary="Resolve what a site enables, verify its bundles, and write every version and digest to the lock.",
     description=(
         "Versions that are locked stay while they fit; --upgrade moves one extension and what it must. "
-        "The lock lies beside the profile (profiles/demo.lock.yaml). Commit it; review it like code."
+        "The lock lies beside the profile (profiles/demo.lock.yaml). Commit it; review it like code. "
+        "Values that charts invent are captured once, sealed to the recipients of the profile, and kept beside it "
+        "(profiles/demo.generated.yaml); --rotate and --expiring capture some of them anew and say what restarts. "
+        "Private keys are looked for where SOPS does (SOPS_AGE_KEY_FILE), and only when something sealed has to be "
+        "opened."
     ),
     arguments=(
         PROFILES,
@@ -169,11 +178,32 @@ LOCK: Final = Command(
         Argument(
             names=("--upgrade",), help="move this extension to its newest version", takes="repeated", metavar="NAME"
         ),
+        Argument(
+            names=("--rotate",),
+            help="capture this group of generated values anew",
+            takes="repeated",
+            metavar="GROUP",
+            completes="nothing",
+        ),
+        Argument(
+            names=("--expiring",),
+            help="capture groups anew whose certificates end within this time",
+            metavar="30d",
+            completes="nothing",
+        ),
+        Argument(
+            names=("--move",),
+            help="let a group take over the values of one that is gone",
+            takes="repeated",
+            metavar="OLD=NEW",
+            completes="nothing",
+        ),
         ENGINE,
     ),
     examples=(
         "sitewright lock profiles/demo.yaml",
         "sitewright lock profiles/demo.yaml --upgrade vector",
+        "sitewright lock profiles/demo.yaml --rotate ks-core/ks-apiserver-tls",
         "sitewright lock profiles/*.yaml --check",
     ),
     handler=_lock,

@@ -15,8 +15,9 @@ from renderer.model.bundles.bundle import Catalog, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.fields import Json
+from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.reference import Digest
-from renderer.ports import BundleRepository, BundleSource, ChartEngine, Executor, Files
+from renderer.ports import BundleRepository, BundleSource, ChartEngine, Executor, Files, Sealing
 from renderer.stages.memo import Memo
 from renderer.stages.verify import load_bundle
 
@@ -32,7 +33,8 @@ class Workspace:
     """What the verbs over sites work with.
 
     `schema` gives a shipped schema by name, `now` is the moment of the run. `repository` opens a repository that
-    bundles come from; the registry of the site says whom to trust when it is the same one.
+    bundles come from; the registry of the site says whom to trust when it is the same one. `sealing` is asked when
+    something is sealed or opened, which only `lock` does.
     """
 
     files: Files
@@ -40,6 +42,7 @@ class Workspace:
     templates: Mapping[str, str]
     engine: ChartEngine
     executor: Executor
+    sealing: Sealing
     version: str
     now: datetime
     repository: Callable[[BundleAddress, SiteRegistry], BundleRepository] | None = None
@@ -105,6 +108,18 @@ class Loader:
             )
         content = self.workspace.files.read(path)
         return decode_lock(content, path, profile=profile), content
+
+    def captured(self, profile: str) -> Captured:
+        """What was captured for the site of `profile`, as far as it is in clear; nothing when there is no such file.
+
+        Raises InputError.
+        """
+        from renderer.formats.sealed.generated_values import decode_generated
+
+        path = generated_path(profile)
+        if not self.workspace.files.exists(path):
+            return NOTHING_CAPTURED
+        return decode_generated(self.workspace.files.read(path), path, profile).captured
 
     def policy(self, path: str) -> TrustPolicy:
         """The trust policy at `path`."""
@@ -228,5 +243,13 @@ class Loader:
 
 def lock_path(profile: str) -> str:
     """Where the lock of a profile lies: `profiles/a.yaml` -> `profiles/a.lock.yaml`."""
-    stem = profile.removesuffix(".yaml").removesuffix(".yml")
-    return f"{stem}.lock.yaml"
+    return f"{_stem(profile)}.lock.yaml"
+
+
+def generated_path(profile: str) -> str:
+    """Where the captured values of a profile lie: `profiles/a.yaml` -> `profiles/a.generated.yaml`."""
+    return f"{_stem(profile)}.generated.yaml"
+
+
+def _stem(profile: str) -> str:
+    return profile.removesuffix(".yaml").removesuffix(".yml")

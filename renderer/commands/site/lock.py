@@ -5,30 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from renderer.commands.site.captured_file import kept_values
+from renderer.commands.site.capturing import (
+    Renewal,
+    capture_drift,
+    captured_content,
+    check_names,
+    digest_after,
+    told,
+    wish_of,
+)
 from renderer.commands.site.loading import Loader, Workspace, lock_path
 from renderer.errors import CheckFailedError, Finding, InputError, ResolutionError, Severity, Where
 from renderer.formats.lockfile import encode_lock
 from renderer.model.bundles.bundle import Catalog, Offer
 from renderer.model.check import judge
 from renderer.model.fields import Json
+from renderer.model.generated.sealed import Captured
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, drift
 from renderer.model.outcome import Outcome
+from renderer.model.reference import Digest
 from renderer.model.resolution import Conflict, Question, Resolution
 from renderer.model.site import Site
 from renderer.pipeline import Survey, survey
 from renderer.stages.explain import explain
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.resolve import attempt, resolve
+from renderer.stages.settle.sealed.expiry import expiring_certificates
 
 
-def lock(workspace: Workspace, profiles: Sequence[str], *, check: bool = False, upgrade: Sequence[str] = ()) -> Outcome:
+def lock(
+    workspace: Workspace,
+    profiles: Sequence[str],
+    *,
+    check: bool = False,
+    upgrade: Sequence[str] = (),
+    renewal: Renewal = Renewal(),  # noqa: B008 - a frozen value
+) -> Outcome:
     """Write the lock beside each of `profiles`, or with `check` say how the locks there have drifted.
 
     Versions that are locked are kept while they fit; the extensions named in `upgrade` move to their newest version.
-    Raises InputError, BundleRefusedError, ResolutionError, or CheckFailedError when what would be locked is unfit.
+    What charts invent is captured once and kept; `renewal` says what of it is captured anew. Raises InputError,
+    BundleRefusedError, ResolutionError, or CheckFailedError when what would be locked is unfit.
     """
     loader = Loader(workspace)
-    outcomes = [_one(loader, profile, check=check, upgrade=upgrade) for profile in profiles]
+    outcomes = [_one(loader, profile, check=check, upgrade=upgrade, renewal=renewal) for profile in profiles]
     return Outcome(
         text="\n".join(outcome.text for outcome in outcomes),
         document=[outcome.document for outcome in outcomes],
@@ -62,25 +83,33 @@ def resolution_of(loader: Loader, site: Site, catalog: Catalog, old: Lock | None
     return answer
 
 
-def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str]) -> Outcome:
+def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str], renewal: Renewal) -> Outcome:
     workspace, path = loader.workspace, lock_path(profile)
     site = loader.site(profile).site
     old, unreadable = _old_lock(loader, profile, check=check)
+    kept = kept_values(loader, profile, old, site.name)
+    wish = wish_of(renewal, kept, workspace)
     catalog = loader.catalog(site, old, fresh=not check)
     answer = resolution_of(loader, site, catalog, old, upgrade)
     offered = (catalog.offer(extension.name, extension.version) for extension in answer.extensions)
     enabled = [offer for offer in offered if offer is not None]
-    found = survey(site, enabled, catalog, loader.tools(site))
-    judged = judge(found.findings, site.checks, profile=profile, today=workspace.now.date())
+    found = survey(site, enabled, catalog, loader.tools(site), wish)
+    check_names(wish, found, site)
+    soon = expiring_certificates(Captured(groups=found.capture.groups), site.generated.expiring, wish.today, profile)
+    judged = judge((*kept.findings, *found.findings, *soon), site.checks, profile=profile, today=wish.today)
     failing = judged.failing(site.checks)
     if failing:
         raise CheckFailedError(*judged.findings)
-    new = _lock_of(workspace, site, catalog, enabled, answer, found)
-    content = encode_lock(new)
     if check:
-        return _checked(loader, site, catalog, old, new, profile)
-    workspace.files.write(path, content)
-    lines = [f"{path}: {_counted(new)}", *(f"  {line}" for line in _moves(old, new))]
+        new = _lock_of(workspace, site, catalog, enabled, answer, found, kept.digest)
+        return _checked(loader, site, catalog, old, new, [*soon, *capture_drift(kept, found, profile)], profile)
+    captured = captured_content(workspace, site, found, kept)
+    new = _lock_of(workspace, site, catalog, enabled, answer, found, digest_after(captured, kept))
+    if captured is not None:
+        # before the lock: a run that breaks off in between loses nothing that was captured
+        workspace.files.write(kept.path, captured)
+    workspace.files.write(path, encode_lock(new))
+    lines = [f"{path}: {_counted(new)}", *(f"  {line}" for line in (*_moves(old, new), *told(found, kept)))]
     return Outcome(text="\n".join(lines), document=_summary(path, new), findings=(*unreadable, *judged.findings))
 
 
@@ -107,7 +136,13 @@ def _old_lock(loader: Loader, profile: str, *, check: bool) -> tuple[Lock | None
 
 
 def _lock_of(
-    workspace: Workspace, site: Site, catalog: Catalog, enabled: Sequence[Offer], answer: Resolution, found: Survey
+    workspace: Workspace,
+    site: Site,
+    catalog: Catalog,
+    enabled: Sequence[Offer],
+    answer: Resolution,
+    found: Survey,
+    captured: Digest | None,
 ) -> Lock:
     dictionary = catalog.images()
     mirrors = plan_mirrors(site.registry, found.images)
@@ -151,6 +186,7 @@ def _lock_of(
         ),
         generated=found.discovered.values,
         certificates=found.discovered.certificates,
+        captured=captured,
     )
 
 
@@ -175,10 +211,18 @@ def drift_of(workspace: Workspace, site: Site, catalog: Catalog, lock: Lock) -> 
     )
 
 
-def _checked(loader: Loader, site: Site, catalog: Catalog, old: Lock | None, new: Lock, profile: str) -> Outcome:
+def _checked(
+    loader: Loader,
+    site: Site,
+    catalog: Catalog,
+    old: Lock | None,
+    new: Lock,
+    captured: Sequence[Finding],
+    profile: str,
+) -> Outcome:
     if old is None:
         raise AssertionError("checking needs a lock, and its absence has been reported")
-    findings = drift_of(loader.workspace, site, catalog, old)
+    findings = [*drift_of(loader.workspace, site, catalog, old), *captured]
     if not findings and encode_lock(old) != encode_lock(new):
         moved = _moves(old, new) or ["an image, an API version or a generated value"]
         findings.append(

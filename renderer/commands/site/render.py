@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from renderer.commands.site.captured_file import locked_values
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.commands.site.lock import drift_of
 from renderer.errors import CheckFailedError, Finding, InputError, Severity
@@ -17,6 +18,7 @@ from renderer.model.site import Site
 from renderer.model.trees.tree import FileTree
 from renderer.pipeline import is_current, render
 from renderer.ports import Author, TreeStore
+from renderer.stages.settle.sealed.expiry import expiring_certificates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +83,16 @@ def _one(loader: Loader, profile: str, store: TreeStore) -> RenderedSite:
     drifted = drift_of(loader.workspace, site, catalog, lock)
     if any(finding.severity is Severity.ERROR for finding in drifted):
         raise CheckFailedError(*drifted)
+    captured = locked_values(loader, profile, lock)
+    today = loader.workspace.now.date()
+    drifted += expiring_certificates(captured, site.generated.expiring, today, profile)
     previous = store.load(site.root)
     tools = loader.tools(site)
     findings: tuple[Finding, ...] = ()
     tree = previous
     if not is_current(site, lock, content, tools, previous):
-        rendering = render(site, lock, content, catalog, tools, previous)
+        rendering = render(site, lock, content, catalog, tools, previous, captured)
         findings, tree = rendering.findings, rendering.tree
-    today = loader.workspace.now.date()
     return RenderedSite(
         site=site,
         lock=lock,

@@ -17,7 +17,7 @@ from renderer.model.fields import Json
 from renderer.model.generated.discovered import Discovered
 from renderer.model.generated.hidden import Hidden
 from renderer.model.generated.policy import Mode, Ruling
-from renderer.model.generated.sealed import Captured, CapturedGroup, field_name
+from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured, CapturedGroup, field_name
 from renderer.model.generated.values import GeneratedValue
 from renderer.stages.settle.sealed.changes import gone_or_moved, reshaped
 from renderer.stages.settle.sealed.derived import Derived, derived_from, unwrapped
@@ -25,11 +25,14 @@ from renderer.stages.settle.sealed.derived import Derived, derived_from, unwrapp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a person asks of `sitewright lock` beside the lock itself.
+    """What was captured before, and what a person asks of `sitewright lock` beside the lock itself.
 
-    `renew` are names of groups; `moves` maps names of groups that are gone to those that take their values.
+    `renew` are names of groups; `moves` maps names of groups that are gone to those that take their values. `today` is
+    the day (UTC) on which values are captured.
     """
 
+    today: date
+    before: Captured = NOTHING_CAPTURED
     renew: frozenset[str] = frozenset()
     moves: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,7 +43,8 @@ class Capture:
 
     `fresh` are secrets captured now. `derived` are fields of kept groups that are new in the chart and hold what
     another field of the group holds. `moves` is that of the wish. `renewed` and `added` name groups, `gone` those whose
-    values go, because no chart makes them any more. `findings` say what a person has to decide or should know.
+    values go, because no chart makes them any more. `changes` is true when the groups are not those that were captured
+    before. `findings` say what a person has to decide or should know.
     """
 
     groups: Mapping[str, CapturedGroup]
@@ -50,30 +54,19 @@ class Capture:
     added: tuple[str, ...] = ()
     renewed: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    changes: bool = False
     findings: tuple[Finding, ...] = ()
 
-    @property
-    def changes(self) -> bool:
-        """True when the groups are not those that were captured before."""
-        return bool(self.added or self.renewed or self.gone or self.derived or self.moves)
 
-
-def capture(
-    discovered: Discovered,
-    rulings: Mapping[GeneratedValue, Ruling],
-    before: Captured,
-    wish: Wish,
-    today: date,
-    profile: str,
-) -> Capture:
+def capture(discovered: Discovered, rulings: Mapping[GeneratedValue, Ruling], wish: Wish, profile: str) -> Capture:
     """What becomes of every group that the mode `sealed` settles. `profile` is named in hints.
 
     Findings: `generated-moved` (an error: the values of a group would be lost), `generated-gone` (a warning).
     """
-    members = _members(discovered, rulings)
+    before, members = wish.before, _members(discovered, rulings)
     moved = {new: before.groups[old] for old, new in wish.moves.items() if old in before.groups and new in members}
     lost, findings = gone_or_moved(before, members, {*wish.renew, *wish.moves, *wish.moves.values()}, profile)
-    taking = _Taking(discovered, today)
+    taking = _Taking(discovered, wish.today)
     for name, mine in members.items():
         known = before.groups.get(name) or moved.get(name)
         if known is None or name in wish.renew:
@@ -88,6 +81,7 @@ def capture(
         added=tuple(name for name in members if name not in before.groups and name not in moved),
         renewed=tuple(name for name in members if name in wish.renew and name in before.groups),
         gone=tuple(name for name in lost if name not in wish.moves),
+        changes=taking.groups != dict(before.groups),
         findings=tuple(findings),
     )
 

@@ -32,20 +32,22 @@ from renderer.stages.settle.sealed.parts import SealedPart, leaves
 class Work:
     """What has to be sealed. `kept` are objects that stay as they are, `objects` those that do not.
 
-    `needs` says, for messages, what cannot be done without a private key; empty when none is needed. `findings` are
-    errors: objects that SOPS cannot seal.
+    `needs` says, for messages, what cannot be done without a private key; empty when none is needed. `changes` is true
+    when the sealed objects, or their recipients, are not those of before. `findings` are errors: objects that SOPS
+    cannot seal.
     """
 
     recipients: tuple[AgeRecipient, ...]
     kept: tuple[SealedObject, ...]
     objects: tuple[tuple[Manifest, SealedPart], ...]
     needs: tuple[str, ...]
+    changes: bool
     findings: tuple[Finding, ...] = ()
 
     @property
-    def changes(self) -> bool:
-        """True when an object has to be sealed."""
-        return bool(self.objects)
+    def sealed(self) -> tuple[ObjectId, ...]:
+        """The objects that have to be sealed."""
+        return tuple(manifest.id for manifest, _ in self.objects)
 
 
 def plan_sealing(
@@ -77,7 +79,15 @@ def plan_sealing(
     needs += [f"move `{old}` to `{new}`" for old, new in capture.moves.items()]
     if not same and before.recipients and _old_secrets(capture):
         needs.append("seal everything for other recipients")
-    return Work(recipients=wanted, kept=tuple(kept), objects=tuple(todo), needs=tuple(needs), findings=tuple(findings))
+    changes = bool(todo) or not same or len(kept) != len(before.objects)
+    return Work(
+        recipients=wanted,
+        kept=tuple(kept),
+        objects=tuple(todo),
+        needs=tuple(needs),
+        changes=changes,
+        findings=tuple(findings),
+    )
 
 
 def sealed_file(
