@@ -13,36 +13,46 @@ _LINE: Final = re.compile(r"""^\s*["']?([A-Za-z0-9._/-]+)["']?:[^\n]*?\{\{(.*?)\
 _SUM: Final = re.compile(r"\b(?:sha1sum|sha256sum|sha512sum|adler32sum|md5sum)\b")
 _INCLUDED: Final = re.compile(r"""\.Template\.BasePath\s+["`]/?([^"`]+)["`]""")
 
-TemplateSums = Mapping[tuple[str, str], tuple[str, ...]]
-"""(template, key of the annotation) -> paths of the templates whose output is summed there."""
+TemplateSums = Mapping[tuple[str, str, str], tuple[str, ...]]
+"""(chart, template in it, key of the annotation) -> templates of that chart whose output is summed there.
+
+A chart is named by where it lies in the archive: `` for the outermost, `charts/db/` for a subchart.
+"""
 
 
 def template_sums(files: Mapping[str, str]) -> TemplateSums:
-    """Every sum over templates in `files` (path -> source).
-
-    One in a partial (`_helpers.tpl`) is kept under the partial's path; `summed_templates` finds it from any template of
-    the same chart.
-    """
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    """Every sum over templates in `files` (path in the archive -> source), partials included."""
+    found: dict[tuple[str, str, str], tuple[str, ...]] = {}
     for path, source in sorted(files.items()):
         if "BasePath" not in source:
             continue
+        chart, template = _split(path)
         for key, action in _LINE.findall(source):
             included = _INCLUDED.findall(action) if _SUM.search(action) else []
             if included:
-                found[path, key] = tuple(f"{_chart(path)}templates/{one}" for one in included)
+                found[chart, template, key] = tuple(included)
     return found
 
 
-def summed_templates(sums: TemplateSums, template: str, key: str) -> tuple[str, ...]:
-    """The templates that the annotation `key` in `template` sums; from a partial of its chart when it has none."""
-    own = sums.get((template, key))
-    if own is not None:
-        return own
-    chart = _chart(template)
-    return next((found for (path, name), found in sums.items() if name == key and _chart(path) == chart), ())
+def summed_templates(sums: TemplateSums, path: str, key: str) -> tuple[str, ...]:
+    """The paths of the templates that the annotation `key` of the template at `path` sums, as Helm names them.
+
+    Where the template itself does not say it, another one of its chart does (`_helpers.tpl`), or of a library chart.
+    """
+    here = _split(path)
+    known = sorted((place for place in sums if place[2] == key), key=lambda place: _distance(place[:2], here))
+    included = sums[known[0]] if known else ()
+    base = path[: path.rindex("/templates/") + 1] if "/templates/" in path else ""
+    return tuple(f"{base}templates/{one}" for one in included)
 
 
-def _chart(path: str) -> str:
-    """The directory of a template's chart, with a slash at its end; `BasePath` is `templates` in it."""
-    return path[: path.rindex("/templates/") + 1] if "/templates/" in path else ""
+def _distance(place: tuple[str, str], here: tuple[str, str]) -> tuple[bool, bool, tuple[str, str]]:
+    """How far a template is from another: itself, one of the same chart, any other."""
+    return place != here, place[0] != here[0], place
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The chart and the template in it. The outermost directory does not count: archives name it as they like."""
+    inner = path.partition("/")[2]
+    chart, _, template = f"/{inner}".rpartition("/templates/")
+    return chart.removeprefix("/"), template

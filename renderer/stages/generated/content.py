@@ -18,6 +18,7 @@ from renderer.model.generated.lines import unquoted
 from renderer.model.generated.material import PemMaterial
 from renderer.model.generated.values import GeneratedKind
 from renderer.stages.generated.comparing import Difference
+from renderer.stages.generated.scanning import is_other_time
 
 _BASE64_PEM: Final = "LS0tLS1CRUdJTi"
 """`-----BEGIN` in base64: how PEM text stands in a `caBundle`."""
@@ -25,12 +26,11 @@ _DIGEST: Final = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\Z")
 _PASSWORD_HASH: Final = re.compile(r"(?:\S+:\s*)?(?:\$2[abxy]\$[0-9]{2}\$|\$apr1\$|\$[156]\$|\{SHA\})\S+\s*\Z")
 _TIME: Final = re.compile(
-    r"[0-9]{4}-?[01][0-9]-?[0-3][0-9](?:[Tt _.-]?[0-9]{2}[:.]?[0-9]{2}(?:[:.]?[0-9]{2}(?:\.[0-9]+)?)?)?"
+    r"[0-9]{4}-[01][0-9]-[0-3][0-9](?:[Tt _][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?"
     r"(?:\s?(?:Z|[+-][0-9]{2}:?[0-9]{2}|[A-Z]{3,4}))*(?: m=[+-][0-9.]+)?\Z"
 )
-_EPOCH: Final = re.compile(r"1[0-9]{9}(?:[0-9]{3}){0,3}\Z")
 _NAMED: Final = (
-    (GeneratedKind.PASSWORD, re.compile(r"pass(?:word|wd|phrase|$|-)|pwd|requirepass|masterauth|\bauth\b|htpasswd")),
+    (GeneratedKind.PASSWORD, re.compile(r"passw|pass-?phrase|\bpass\b|pwd|requirepass|masterauth|\bauth\b")),
     (GeneratedKind.SECRET, re.compile(r"secret")),
     (GeneratedKind.TOKEN, re.compile(r"token|bearer|\bjwt\b|api-?key")),
     (GeneratedKind.SECRET, re.compile(r"key|\biv\b|salt|seed|cookie|credential|private|signature")),
@@ -123,11 +123,9 @@ def _is_checksum(difference: Difference, text: str) -> bool:
 
 
 def _is_time(texts: tuple[str, str]) -> bool:
-    """A moment in both renders. A number counts when both are near each other, as the clock is."""
+    """A moment in both renders, or in the second one the moment at which it was made."""
     before, after = (text.strip() for text in texts)
-    if _EPOCH.match(before) and _EPOCH.match(after) and len(before) == len(after):
-        return before[:4] == after[:4]
-    return all(_TIME.match(text) is not None and not text.isdecimal() for text in (before, after))
+    return is_other_time(after) or all(_TIME.match(text) is not None for text in (before, after))
 
 
 def _kind_by_name(difference: Difference) -> GeneratedKind:

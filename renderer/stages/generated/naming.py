@@ -24,11 +24,11 @@ _RANK: Final = {
     GeneratedKind.CERTIFICATE: 1,
     GeneratedKind.PASSWORD: 2,
     GeneratedKind.TOKEN: 2,
-    GeneratedKind.SECRET: 2,
-    GeneratedKind.CA: 4,
-    GeneratedKind.CA_BUNDLE: 5,
+    GeneratedKind.SECRET: 3,
+    GeneratedKind.CA: 5,
+    GeneratedKind.CA_BUNDLE: 6,
 }
-_OTHER_RANK: Final = 3
+_OTHER_RANK: Final = 4
 Order = tuple[bool, int, str, ObjectId, str]
 
 

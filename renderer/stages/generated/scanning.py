@@ -54,8 +54,13 @@ _COMMENT = re.compile(r"\{\{-?\s*/\*")
 _TEXT = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
 _WORD = re.compile(r"(?<![.$\w])[A-Za-z_]\w*")
 _NOW = re.compile(r"(?<![.$\w])now\b")
-# In the quotes of Go that YAML gives no meaning: the source may be a string in `values.yaml`.
-_LONG_AGO: Final = "(toDate `2006-01-02T15:04:05Z07:00` `2001-02-03T04:05:06Z`)"
+# In the quotes of Go that YAML gives no meaning: the source may be a string in `values.yaml`. At noon of UTC, so that
+# it is the same day almost everywhere.
+_LONG_AGO: Final = "(toDate `2006-01-02T15:04:05Z07:00` `2003-02-03T12:05:06Z`)"
+_LONG_AGO_DIGITS: Final = ("1044273906", "20030203")
+_LONG_AGO_WORDS: Final = re.compile(
+    r"2003(?:0203[0-9]*)?|[0-9]{1,2}|[0-9]{4}|[0-9]{6}|0+|Feb|February|Mon|Monday|[ap]m|[A-Z]{1,4}"
+)
 _HELM_VERSION = re.compile(r"\.Capabilities(?:\.HelmVersion\b|(?![.\w]))")
 
 
@@ -116,6 +121,14 @@ def at_another_time(archive: bytes) -> bytes:
     What time it is shows between two renders only then: most formats of it are the same for a second, or for a day.
     """
     return with_sources(archive, _with_other_clock)
+
+
+def is_other_time(text: str) -> bool:
+    """True for the moment of `at_another_time`, in whatever form a chart prints it."""
+    if text.isdecimal():
+        return text.startswith(_LONG_AGO_DIGITS)
+    words = re.findall(r"[A-Za-z]+|[0-9]+", text)
+    return any(word.startswith("2003") for word in words) and all(_LONG_AGO_WORDS.fullmatch(word) for word in words)
 
 
 def _with_other_clock(source: str) -> str:
