@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from renderer.adapters.signing import KeyFileSigner
-from renderer.commands import bundle as commands
 from renderer.errors import BundleRefusedError, Where
 from renderer.formats.bundle.artifact import (
     IMAGE_MANIFEST,
@@ -49,21 +48,9 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     return workshop
 
 
-def sign(shop: Workshop, key: str, *forms: SignatureForm, certificates: Sequence[bytes] = ()) -> dict[str, Any]:
-    """What `bundle sign` says as JSON."""
-    path = shop.root / (f"keys/{key}.pem" if key in shop.keys else f"papers/{key}.key")
-    signer = KeyFileSigner(path, key)
-    outcome = commands.sign(shop.open(), signer, shop.writer, "bundle", forms=forms, certificates=certificates)
-    return cast("dict[str, Any]", outcome.document)
-
-
 def found(shop: Workshop) -> tuple[StoredSignature, ...]:
     source = shop.open()
     return read_parts(source.index(), source.blob, "bundle").signatures
-
-
-def blobs(shop: Workshop) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (shop.root / "bundle/blobs/sha256").iterdir()}
 
 
 def store(shop: Workshop, *contents: bytes) -> None:
@@ -116,7 +103,7 @@ def test_a_subject_of_another_size_is_a_fault(shop: Workshop) -> None:
 
 
 def test_a_manifest_under_cosigns_tag_must_not_refer_to_something_else(shop: Workshop) -> None:
-    sign(shop, "vendor", TAG)
+    shop.sign("vendor")
     source = shop.open()
     bundle, tagged = (entry.descriptor for entry in parse_index(source.index(), Where()))
     other = describe(b"other", IMAGE_MANIFEST)
@@ -288,7 +275,7 @@ def test_text_that_is_no_chain(pem: bytes, message: str) -> None:
 
 
 def test_a_broken_chain_annotation_is_a_fault(shop: Workshop) -> None:
-    sign(shop, "vendor", TAG)
+    shop.sign("vendor")
     source = shop.open()
     bundle, tagged = (entry.descriptor for entry in parse_index(source.index(), Where()))
     manifest = parse_manifest(source.blob(tagged), Where())
