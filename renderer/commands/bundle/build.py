@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from renderer.errors import Finding, InputError
 from renderer.formats.bundle.artifact import TITLE, describe
 from renderer.formats.bundle.source import BundleSourceDocument, SourceExtension, read_bundle_source
 from renderer.model.bundles.bundle import Bundle
-from renderer.model.bundles.extension import Extension
+from renderer.model.bundles.extension import Descriptor, Extension
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Platform
@@ -51,21 +51,40 @@ def build(
     document = read_bundle_source(files.read(source), source, schema)
     if platforms:
         document = replace(document, platforms=platforms)
-    return build_document(document, files, output, writer, bench, created)
+    prepared = prepare(document, files, bench, created)
+    return prepared if isinstance(prepared, Outcome) else write(prepared, output, writer)
 
 
-def build_document(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A bundle that lacks nothing, before it is written; the content of big blobs has not been read yet."""
+
+    bundle: Bundle
+    manifest: Descriptor
+    index: bytes
+    blobs: tuple[Blob, ...]
+    images: tuple[FoundImage, ...]
+    discovery: Discovery
+    notes: tuple[Finding, ...]
+
+
+def write(prepared: Prepared, output: str, writer: LayoutWriter) -> Outcome:
+    """Write a bundle, and say what is in it."""
+    writer.create(output, prepared.index, prepared.blobs)
+    one = prepared
+    return outcome(one.bundle, one.manifest, one.blobs, one.images, output, one.discovery, one.notes)
+
+
+def prepare(
     document: BundleSourceDocument,
     files: Files,
-    output: str,
-    writer: LayoutWriter,
     bench: Workbench,
     created: datetime | None,
     advice: Advice | None = None,
-) -> Outcome:
-    """Make the bundle that `document` describes: `build` without the reading.
+) -> Prepared | Outcome:
+    """Everything that `document` names, put together; the outcome of the build when images are missing.
 
-    `advice` says what may be done about missing images, for somebody who did not write the document.
+    `advice` says what may be done about those, for somebody who did not write the document.
     """
     moment = document.created or created
     if moment is None:
@@ -88,8 +107,15 @@ def build_document(
         images=tuple(found.image for found in images),
     )
     manifest, index, blobs = assembled(bundle, (*packed.blobs, _bill(bundle, discovery)), images)
-    writer.create(output, index, blobs)
-    return outcome(bundle, manifest, blobs, images, output, discovery, packed.notes)
+    return Prepared(
+        bundle=bundle,
+        manifest=manifest,
+        index=index,
+        blobs=blobs,
+        images=images,
+        discovery=discovery,
+        notes=packed.notes,
+    )
 
 
 def _bill(bundle: Bundle, discovery: Discovery) -> Blob:
