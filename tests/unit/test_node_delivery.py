@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
-from renderer.errors import InputError
+from renderer.adapters.files import WorkingTree
+from renderer.adapters.package_data import schema
+from renderer.errors import Finding, InputError
+from renderer.formats.profile.site import read_profile
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
@@ -298,3 +301,71 @@ def test_a_template_that_yields_no_objects_is_refused() -> None:
             site,
             {**SHIPPED, "mirrors/daemonset/objects.yaml.j2": "{kind: A, apiVersion: v1, metadata: {}}"},
         )
+
+
+# --- profiles ------------------------------------------------------------------------------------------------------
+
+PROFILE = """\
+apiVersion: sitewright.dev/v1
+kind: Site
+metadata: {{name: demo}}
+spec:
+  cluster: {{kubernetesVersion: 1.31.4, distribution: {distribution}, runtime: {runtime}}}
+  registry: {{url: "https://harbor.demo.local", projects: {{"*": mirror}}}}
+  gitops: {{agent: argocd, repository: "ssh://git@git.demo.local/a.git"}}
+  trust: trust.yaml
+  bundles: [{{source: bundles/demo}}]
+  extensions: [{{name: web}}]
+  nodes: {{{nodes}}}
+"""
+
+
+def read(root: Path, nodes: str, distribution: str = "kubeadm", runtime: str = "containerd") -> Site:
+    text = PROFILE.format(nodes=nodes, distribution=distribution, runtime=runtime)
+    (root / "profiles").mkdir()
+    (root / "profiles/site.yaml").write_text(text)
+    (root / "trust.yaml").touch()
+    tree = WorkingTree(root, lambda place: pytest.fail(str(place)))
+    return read_profile("profiles/site.yaml", tree.read, tree.list, schema("site.v1")).site
+
+
+def fault(root: Path, nodes: str, distribution: str = "kubeadm", runtime: str = "containerd") -> Finding:
+    with pytest.raises(InputError) as caught:
+        read(root, nodes, distribution, runtime)
+    (finding,) = caught.value.findings
+    return finding
+
+
+def test_a_profile_says_how_node_files_are_delivered(tmp_path: Path) -> None:
+    site = read(tmp_path, "delivery: daemonset, image: busybox:1.37")
+    assert site.nodes == Nodes(delivery=NodeDelivery.DAEMONSET, image=IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "runtime", "why"),
+    [
+        ("k3s", "containerd", "k3s reads `registries.yaml` when it starts"),
+        ("rke2", "containerd", "RKE2 reads `registries.yaml` when it starts"),
+        ("talos", "containerd", "the files of Talos belong to its machine configuration"),
+        ("openshift", "cri-o", "the machine config operator of OpenShift writes these files"),
+        ("kubeadm", "cri-o", "CRI-O reads `registries.conf.d` again only on `systemctl reload crio`"),
+        ("kubekey", "docker", "Docker reads `daemon.json` when it starts"),
+    ],
+)
+def test_runtimes_that_must_be_restarted_are_refused(tmp_path: Path, distribution: str, runtime: str, why: str) -> None:
+    finding = fault(tmp_path, "delivery: daemonset, image: busybox:1.37", distribution, runtime)
+    assert finding.code == "nodes-not-deliverable"
+    assert finding.message.startswith(f"`delivery: daemonset` cannot serve these nodes: {why}")
+    assert str(finding.where) == "profiles/site.yaml:11:21, spec.nodes.delivery"
+    assert finding.expected == (
+        "`delivery: files` here; `daemonset` for containerd, which reads `certs.d` at every pull"
+    )
+    assert finding.hint == "sitewright mirrors profiles/site.yaml --out nodes"
+
+
+def test_the_pods_need_an_image(tmp_path: Path) -> None:
+    finding = fault(tmp_path, "delivery: withdraw")
+    assert finding.code == "missing-field"
+    assert finding.message == "`delivery: withdraw` needs an `image` that has a shell"
+    assert finding.where.path == "spec.nodes.image"
+    assert finding.expected == "`image: docker.io/library/busybox:1.37`"
