@@ -12,9 +12,11 @@ import os
 import shutil
 import tarfile
 import tempfile
+import threading
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.archives import LAYOUT_MEMBERS, header, members
@@ -23,6 +25,7 @@ from renderer.model.reference import Digest
 from renderer.ports import Blob
 
 _CHUNK: Final = 1024 * 1024
+_WRITERS: Final = 4
 
 
 class FileLayoutWriter:
@@ -109,28 +112,48 @@ def _new_directory(target: Path) -> Iterator[Path]:
 
 
 def _write_blobs(directory: Path, blobs: Iterable[Blob]) -> None:
-    for blob in blobs:
+    """Write every blob that is not there, a few at a time: one is hashed while another is written or waited for.
+
+    What is written is what its stream gave, and a stream refuses its last byte when the digest is wrong.
+    """
+    mode, stopped = 0o666 & ~_umask(), threading.Event()
+
+    def write(blob: Blob) -> None:
         path = directory / _blob_name(blob.descriptor.digest)
         if path.is_file() and path.stat().st_size == blob.descriptor.size:
-            continue
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with blob.open() as source, _new_file(path) as target:
-            shutil.copyfileobj(source, target, _CHUNK)
+        with blob.open() as source, _new_file(path, mode) as target:
+            while content := source.read(_CHUNK):
+                target.write(content)
+                if stopped.is_set():
+                    raise InterruptedError
+
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="blobs") as pool:
+        waiting = [pool.submit(write, blob) for blob in blobs]
+        try:
+            over, _ = wait(waiting, return_when=FIRST_EXCEPTION)
+        finally:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+    for one in waiting:
+        if one in over:
+            one.result()
 
 
 def _replace(path: Path, content: bytes) -> None:
-    with _new_file(path) as target:
+    with _new_file(path, 0o666 & ~_umask()) as target:
         target.write(content)
 
 
 @contextlib.contextmanager
-def _new_file(target: Path) -> Iterator[BinaryIO]:
+def _new_file(target: Path, mode: int) -> Iterator[BinaryIO]:
     """A file that takes the place of `target` when the block ends well."""
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:16]}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
-        Path(name).chmod(0o666 & ~_umask())
+        Path(name).chmod(mode)
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -138,7 +161,7 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
 
 
 def _umask() -> int:
-    """The process's umask; it can only be read by setting it."""
+    """The process's umask; it can only be read by setting it, so threads must not ask for it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -150,7 +173,7 @@ def _umask() -> int:
 @contextlib.contextmanager
 def _new_tar(target: Path) -> Iterator[tarfile.TarFile]:
     with (
-        _new_file(target) as stream,
+        _new_file(target, 0o666 & ~_umask()) as stream,
         # GNU's form says sizes above 8 GiB; all names are short, so that no extended headers are needed.
         tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, copybufsize=_CHUNK) as archive,
     ):
@@ -170,9 +193,23 @@ def _add_blobs(archive: tarfile.TarFile, blobs: Iterable[Blob], written: set[str
             continue
         written.add(name)
         with blob.open() as source:
-            archive.addfile(header(name, blob.descriptor.size), source)
+            archive.addfile(header(name, blob.descriptor.size), cast("BinaryIO", _Filled(source)))
             source.read(1)  # lets a checked stream see its end
     return written
+
+
+class _Filled:
+    """Reads as much as it is asked for, which `tarfile` relies on; a registry's stream may give less at a time."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+
+    def read(self, size: int) -> bytes:
+        """`size` bytes, fewer at the end only."""
+        content = self._source.read(size)
+        while len(content) < size and (more := self._source.read(size - len(content))):
+            content += more
+        return content
 
 
 def _copy_members(old: BinaryIO, archive: tarfile.TarFile, without: set[str]) -> None:

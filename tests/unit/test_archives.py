@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import struct
 import tarfile
 
 import pytest
@@ -46,6 +47,22 @@ def test_packing_is_reproducible_and_says_nothing_of_the_machine() -> None:
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(pack(one)))) as archive:
         for member in archive:
             assert (member.mtime, member.uid, member.gid, member.uname, member.mode) == (0, 0, 0, "", 0o644)
+
+
+@pytest.mark.parametrize("size", [0, 1, 60_000, 65_535, 3 * 65_535 + 1])
+def test_no_compression_library_has_a_say_in_what_is_packed(size: int) -> None:
+    """Deflate's stored blocks (RFC 1951, 3.2.4) are all that there is: every library would write the same."""
+    content = pack(FileTree.of([("file", bytes(size))]))
+    position, found = 10, b""
+    final = False
+    while not final:
+        final = bool(content[position])
+        length, complement = struct.unpack_from("<HH", content, position + 1)
+        assert (content[position] in {0, 1}, length ^ complement) == (True, 0xFFFF)
+        found += content[position + 5 : position + 5 + length]
+        position += 5 + length
+    assert position == len(content) - 8
+    assert gzip.decompress(content) == found
 
 
 def test_long_and_chinese_names_survive() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -115,6 +116,49 @@ def test_a_failure_leaves_the_old_layout(form: str, step: str, tmp_path: Path) -
     assert open_layout(tmp_path / form, form).index() == b"old"
     assert open_layout(tmp_path / form, form).blob(describe(b"old", "")) == b"old"
     assert [path.name for path in tmp_path.iterdir()] == [form]
+
+
+class Drops(io.BytesIO):
+    """A stream that gives a little at a time, as a registry may."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size, 1000) if size and size > 0 else size)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_stream_may_give_less_than_it_is_asked_for(form: str, tmp_path: Path) -> None:
+    content = b"drop by drop" * 10_000
+    slow = Blob(descriptor=describe(content, ""), open=lambda: Drops(content))
+    FileLayoutWriter(tmp_path).create(form, b"{}", [slow, blob(b"next")])
+    layout = open_layout(tmp_path / form, form)
+    assert layout.blob(describe(content, "")) == content
+    assert layout.blob(describe(b"next", "")) == b"next"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_not_what_it_is_called_is_not_written(form: str, tmp_path: Path) -> None:
+    """The stream of a blob refuses its last byte; the others are given up, however many there are."""
+    writer = FileLayoutWriter(tmp_path)
+    writer.create("source", b"{}", map(blob, (b"a" * 3_000_000, b"right")))
+    place = tmp_path / "source/blobs/sha256" / Digest.of(b"right").hex
+    place.write_bytes(b"wrong")
+    source = open_layout(tmp_path / "source", "source")
+    described = [describe(content, "") for content in (b"a" * 3_000_000, b"right")]
+    blobs = [Blob(descriptor=one, open=lambda one=one: source.open_blob(one)) for one in described]  # type: ignore[misc]
+    with pytest.raises(BundleRefusedError, match="blob-digest-mismatch"):
+        writer.create(form, b"{}", [*blobs, *(blob(f"{number}".encode()) for number in range(100))])
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_many_files_have_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        FileLayoutWriter(tmp_path).create("layout", b"{}", [blob(f"{number}".encode()) for number in range(200)])
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "layout/blobs/sha256").iterdir()}
+    assert modes == {0o640}
 
 
 @pytest.mark.parametrize("got", ["a file", "a directory", "a directory with other files", "a link"])
