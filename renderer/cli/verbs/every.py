@@ -6,6 +6,7 @@ from typing import Final
 
 from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.bundle import BUNDLE
+from renderer.cli.verbs.generated import GENERATED
 from renderer.cli.verbs.images import IMAGES
 from renderer.cli.verbs.machine import COMMANDS as MACHINE
 from renderer.cli.verbs.reviewing import CHECK, DIFF, RESOLVE
@@ -43,6 +44,7 @@ SITEWRIGHT: Final = Command(
         WHY,
         OUTDATED,
         VALUES,
+        GENERATED,
         RENDER,
         DIFF,
         CHECK,

@@ -15,7 +15,6 @@ from renderer.model.bundles.bundle import Catalog, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.fields import Json
-from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.reference import Digest
 from renderer.ports import BundleRepository, BundleSource, ChartEngine, Executor, Files, Sealing
 from renderer.stages.memo import Memo
@@ -108,18 +107,6 @@ class Loader:
             )
         content = self.workspace.files.read(path)
         return decode_lock(content, path, profile=profile), content
-
-    def captured(self, profile: str) -> Captured:
-        """What was captured for the site of `profile`, as far as it is in clear; nothing when there is no such file.
-
-        Raises InputError.
-        """
-        from renderer.formats.sealed.generated_values import decode_generated
-
-        path = generated_path(profile)
-        if not self.workspace.files.exists(path):
-            return NOTHING_CAPTURED
-        return decode_generated(self.workspace.files.read(path), path, profile).captured
 
     def policy(self, path: str) -> TrustPolicy:
         """The trust policy at `path`."""
