@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from renderer.model.site import SiteRegistry
     from renderer.ports import BundleRepository, Progress
 
-_CONNECTION: Final = (
+_CERTIFICATE: Final = (
     Argument(names=("--client-certificate",), help="a client certificate (PEM); needs --client-key", metavar="FILE"),
     Argument(names=("--client-key",), help="the key of --client-certificate", metavar="FILE"),
+)
+_CONNECTION: Final = (
+    *_CERTIFICATE,
     Argument(
         names=("--authfile",),
         help="a docker config.json with credentials (default: SITEWRIGHT_REGISTRY_USERNAME and _PASSWORD, then what "
@@ -40,13 +43,22 @@ REGISTRY_ARGUMENTS: Final = (
     Argument(names=("--ca",), help="trust this CA (PEM) instead of the one in the profile", metavar="FILE"),
     *_CONNECTION,
 )
+_CA: Final = Argument(names=("--ca",), help="trust this CA (PEM) instead of the system's", metavar="FILE")
 SOURCES_ARGUMENTS: Final = (
-    Argument(names=("--ca",), help="trust this CA (PEM) instead of the system's", metavar="FILE"),
-    *_CONNECTION,
+    _CA,
+    *_CERTIFICATE,
+    Argument(
+        names=("--authfile",),
+        help="a docker config.json with credentials (default: what docker, podman or skopeo login wrote; and "
+        "SITEWRIGHT_REGISTRY_USERNAME and _PASSWORD for the host in SITEWRIGHT_REGISTRY_HOST)",
+        metavar="FILE",
+    ),
+    Argument(names=("--jobs", "-j"), help="how many images are asked for at once (default: 4)", default="4"),
 )
 """For verbs whose input names registries of its own."""
 ADDRESS_ARGUMENTS: Final = (
-    *SOURCES_ARGUMENTS,
+    _CA,
+    *_CONNECTION,
     Argument(names=("--plain-http",), help="speak to the registry without TLS", takes="none"),
 )
 """For verbs that name a bundle in a registry as `oci://…`."""

@@ -15,6 +15,7 @@ from renderer.commands.bundle.discovery_advice import Advice
 from renderer.commands.bundle.faults import FaultsOfParts
 from renderer.commands.bundle.images import FoundImage, collect_images
 from renderer.commands.bundle.reading import SourceReader
+from renderer.commands.bundle.watching import watched
 from renderer.commands.bundle.workbench import Workbench
 from renderer.errors import Finding, InputError
 from renderer.formats.bundle.artifact import TITLE, describe
@@ -24,7 +25,7 @@ from renderer.model.bundles.extension import Descriptor, Extension
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Platform
-from renderer.ports import Blob, Files, LayoutWriter
+from renderer.ports import Blob, Files, LayoutWriter, Progress
 
 if TYPE_CHECKING:
     from renderer.commands.bundle.discovery_report import Discovery
@@ -40,11 +41,12 @@ def build(
     schema: Mapping[str, Json],
     created: datetime | None = None,
     platforms: tuple[Platform, ...] = (),
+    progress: Progress | None = None,
 ) -> Outcome:
     """Make the bundle that the file `source` describes, and write it to `output`.
 
     `schema` is `bundle-source.v1.json`; `created` is the time to use when the source names none (SOURCE_DATE_EPOCH);
-    `platforms` replace those of the source.
+    `platforms` replace those of the source. Somebody may watch the `progress` of writing.
     The same source and files give the same bytes, wherever and whenever. Nothing is written when objects name images
     that the bundle lacks: the outcome says which, and where. Raises InputError with every fault found.
     """
@@ -52,7 +54,7 @@ def build(
     if platforms:
         document = replace(document, platforms=platforms)
     prepared = prepare(document, files, bench, created)
-    return prepared if isinstance(prepared, Outcome) else write(prepared, output, writer)
+    return prepared if isinstance(prepared, Outcome) else write(prepared, output, writer, progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +70,13 @@ class Prepared:
     notes: tuple[Finding, ...]
 
 
-def write(prepared: Prepared, output: str, writer: LayoutWriter) -> Outcome:
-    """Write a bundle, and say what is in it."""
-    writer.create(output, prepared.index, prepared.blobs)
+def write(prepared: Prepared, output: str, writer: LayoutWriter, progress: Progress | None = None) -> Outcome:
+    """Write a bundle, and say what is in it. Somebody may watch its `progress`."""
+    if progress is None:
+        writer.create(output, prepared.index, prepared.blobs)
+    else:
+        with watched(prepared.blobs, progress) as blobs:
+            writer.create(output, prepared.index, blobs)
     one = prepared
     return outcome(one.bundle, one.manifest, one.blobs, one.images, output, one.discovery, one.notes)
 

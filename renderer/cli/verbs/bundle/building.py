@@ -37,6 +37,7 @@ def _build(options: Options) -> Outcome:
             schema=schema("bundle-source.v1"),
             created=wiring.epoch(),
             platforms=_platforms(options),
+            progress=registries.progress(options),
         )
         return told(outcome)
 
