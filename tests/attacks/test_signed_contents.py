@@ -20,12 +20,12 @@ from renderer.formats.bundle.artifact import (
     BUNDLE_TYPE,
     IMAGE_MANIFEST,
     REF_NAME,
-    BundleParts,
     bundle_manifest,
     describe,
     index_content,
 )
 from renderer.formats.bundle.document import encode_bundle
+from renderer.formats.bundle.parts import BundleParts
 from renderer.formats.trust.cosign import make_payload
 from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.bundle import Bundle, VerifiedBundle

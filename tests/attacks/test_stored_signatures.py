@@ -20,8 +20,8 @@ from renderer.formats.bundle.artifact import (
     index_content,
     parse_index,
     parse_manifest,
-    read_parts,
 )
+from renderer.formats.bundle.parts import read_parts
 from renderer.formats.trust.dsse import IN_TOTO, make_statement, pre_authentication, statement_digest
 from renderer.formats.trust.pem import certificates_of, pem_of
 from renderer.formats.trust.sigstore import BUNDLE_MEDIA_TYPE, make_sigstore_bundle, read_sigstore_bundle

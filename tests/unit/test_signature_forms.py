@@ -22,8 +22,8 @@ from renderer.formats.bundle.artifact import (
     describe,
     index_content,
     parse_index,
-    read_parts,
 )
+from renderer.formats.bundle.parts import read_parts
 from renderer.formats.trust.dsse import IN_TOTO, make_statement, pre_authentication, statement_digest
 from renderer.formats.trust.pem import certificates_of
 from renderer.formats.trust.sigstore import BUNDLE_MEDIA_TYPE

@@ -16,7 +16,7 @@ from renderer.adapters.layout import open_layout
 from renderer.adapters.signing import KeyFileSigner
 from renderer.commands import bundle as commands
 from renderer.errors import InputError
-from renderer.formats.bundle.artifact import BundleParts, read_parts
+from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.formats.trust import cosign_key
 from renderer.formats.trust.armour import wrapped
 from renderer.formats.trust.keys import parse_public_key

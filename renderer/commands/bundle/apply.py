@@ -8,7 +8,10 @@ from typing import BinaryIO, Final, Protocol
 
 from renderer.commands.bundle.verify import verify as verify_everything
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import DELTA, read_parts
+from renderer.formats.bundle.artifact import (
+    DELTA,
+)
+from renderer.formats.bundle.parts import read_parts
 from renderer.formats.documents.wording import count, size
 from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.delta import BaseKind, Delta, DeltaBlob

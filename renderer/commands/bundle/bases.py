@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
-from renderer.formats.bundle.artifact import find_bundle, parse_index, read_parts
+from renderer.formats.bundle.artifact import (
+    find_bundle,
+    parse_index,
+)
 from renderer.formats.bundle.closure import closure
+from renderer.formats.bundle.parts import read_parts
 from renderer.formats.bundle.receipt import read_receipt
 from renderer.formats.lockfile import decode_lock
 from renderer.model.bundles.delta import BaseKind, DeltaBase

@@ -7,7 +7,11 @@ from datetime import datetime
 
 from renderer.commands.bundle.inspect import not_verified
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import malformed, parse_manifest, read_parts
+from renderer.formats.bundle.artifact import (
+    malformed,
+    parse_manifest,
+)
+from renderer.formats.bundle.parts import read_parts
 from renderer.formats.bundle.sbom import SBOM_LAYER, SBOM_LIMIT
 from renderer.formats.canonical_json import parse_json
 from renderer.model.bundles.trust import TrustPolicy

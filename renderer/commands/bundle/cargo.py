@@ -18,10 +18,10 @@ from renderer.formats.bundle.artifact import (
     describe,
     parse_index,
     parse_manifest,
-    read_parts,
 )
 from renderer.formats.bundle.closure import closure
 from renderer.formats.bundle.packing import make_packing_list, packing_tag
+from renderer.formats.bundle.parts import read_parts
 from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest

@@ -17,13 +17,12 @@ from renderer.formats.bundle.artifact import (
     INDEX_TYPES,
     MANIFEST_TYPES,
     REF_NAME,
-    BundleParts,
     describe,
     index_content,
     parse_manifest,
-    read_parts,
 )
 from renderer.formats.bundle.delta import delta_manifest, encode_delta
+from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.formats.documents.wording import count, size
 from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.delta import BaseKind, Delta, DeltaBase, DeltaBlob

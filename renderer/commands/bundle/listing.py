@@ -21,10 +21,9 @@ from renderer.formats.bundle.artifact import (
     LAYOUT_FILE,
     REF_NAME,
     descriptor_json,
-    find_referrers,
-    find_signatures,
     parse_index,
 )
+from renderer.formats.bundle.parts import find_referrers, find_signatures
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.formats.trust.cosign import signature_tag
 from renderer.model.bundles.bundle import VerifiedBundle

@@ -16,14 +16,13 @@ from renderer.formats.bundle.artifact import (
     INDEX_TYPES,
     MANIFEST_TYPES,
     REF_NAME,
-    holders_of_signatures,
     index_content,
     malformed,
     parse_index,
-    read_parts,
 )
 from renderer.formats.bundle.closure import closure
 from renderer.formats.bundle.packing import PackingList, packing_tag, read_packing_list
+from renderer.formats.bundle.parts import holders_of_signatures, read_parts
 from renderer.formats.documents.wording import count, headline, identity, size
 from renderer.model.bundles.address import BundleAddress
 from renderer.model.bundles.bundle import VerifiedBundle

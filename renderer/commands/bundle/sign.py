@@ -13,12 +13,11 @@ from renderer.formats.bundle.artifact import (
     BUNDLE,
     TITLE,
     VERSION,
-    BundleParts,
     ImageManifest,
     kind_of,
     parse_manifest,
-    read_parts,
 )
+from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.formats.documents.wording import count
 from renderer.formats.trust.cosign import make_payload
 from renderer.formats.trust.dsse import IN_TOTO, make_statement, pre_authentication

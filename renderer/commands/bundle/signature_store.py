@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from renderer.commands.bundle.contents import in_memory
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
-    SIGNATURE_LIMIT,
-    BundleParts,
     describe,
-    find_referrers,
-    find_signatures,
-    holders_of_signatures,
     index_content,
     parse_index,
     parse_manifest,
+)
+from renderer.formats.bundle.parts import (
+    SIGNATURE_LIMIT,
+    BundleParts,
+    find_referrers,
+    find_signatures,
+    holders_of_signatures,
 )
 from renderer.formats.bundle.signature_manifests import (
     SignatureManifest,

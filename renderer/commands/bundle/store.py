@@ -8,8 +8,8 @@ from datetime import datetime
 
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import BundleRefusedError, Finding, InputError, Severity, Where
-from renderer.formats.bundle.artifact import read_parts
 from renderer.formats.bundle.document import spell_time
+from renderer.formats.bundle.parts import read_parts
 from renderer.formats.documents.wording import count, size, table
 from renderer.formats.lockfile import decode_lock
 from renderer.model.bundles.bundle import Bundle

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import DELTA, ArtifactKind, BundleParts, parse_manifest
+from renderer.formats.bundle.artifact import (
+    DELTA,
+    ArtifactKind,
+    parse_manifest,
+)
 from renderer.formats.bundle.document import decode_bundle
+from renderer.formats.bundle.parts import BundleParts
 from renderer.model.bundles.bundle import Bundle
 from renderer.model.version import Version
 from renderer.stages.verify import read_delta

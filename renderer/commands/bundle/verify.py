@@ -9,8 +9,11 @@ from typing import Final
 from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.listing import check_index, check_marker
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import holders_of_signatures, parse_manifest, read_parts
+from renderer.formats.bundle.artifact import (
+    parse_manifest,
+)
 from renderer.formats.bundle.document import spell_time
+from renderer.formats.bundle.parts import holders_of_signatures, read_parts
 from renderer.formats.documents.wording import count, headline, identity, size
 from renderer.formats.trust.table import signature_table
 from renderer.model.bundles.bundle import BundleImage, VerifiedBundle

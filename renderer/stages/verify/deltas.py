@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import BundleParts
 from renderer.formats.bundle.delta import decode_delta
+from renderer.formats.bundle.parts import BundleParts
 from renderer.model.bundles.delta import Delta
 from renderer.model.bundles.trust import TrustPolicy, Verdict
 from renderer.model.fields import FieldError, spell_path

@@ -8,7 +8,12 @@ from datetime import datetime
 from typing import Final
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import TITLE, BundleParts, ImageManifest, parse_manifest
+from renderer.formats.bundle.artifact import (
+    TITLE,
+    ImageManifest,
+    parse_manifest,
+)
+from renderer.formats.bundle.parts import BundleParts
 from renderer.formats.trust.table import signature_table
 from renderer.model.bundles.trust import SignatureFact, TrustPolicy, TrustRule, Verdict
 from renderer.stages.verify.contents import check_bytes

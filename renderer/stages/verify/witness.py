@@ -7,7 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from renderer.errors import BundleRefusedError, Where
-from renderer.formats.bundle.artifact import BUNDLE_TYPE, BundleParts, ReadBlob, read_parts
+from renderer.formats.bundle.artifact import (
+    BUNDLE_TYPE,
+    ReadBlob,
+)
+from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.stages.verify.contents import check_age, check_agreement, check_bytes, check_sequence, read_config
