@@ -116,7 +116,7 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools, captured: Ca
     parts = inflate(site, enabled, tools, lock.api_versions)
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     unsealed = shape(site, parts, (lock.generated, lock.certificates or (), captured), catalog, mirrors, tools)
-    shaped = with_sealed(unsealed, sealed_in(site, lock.generated), captured, tools)
+    shaped = with_sealed(unsealed, sealed_in(site, lock.generated, unsealed.manifests), captured, tools)
     planned = plan_of(site, shaped, enabled, tools)
     composed = Composed(
         site=site,
@@ -195,9 +195,11 @@ def with_node_delivery(site: Site, shaped: Shaped, catalog: Catalog, mirrors: Mi
     return tools.memo.get(("node delivery", id(shaped), mirrors.host, mirrors.mirrors, bodies), make)
 
 
-def sealed_in(site: Site, values: Sequence[GeneratedValue]) -> Mapping[ObjectId, SealedPart]:
+def sealed_in(
+    site: Site, values: Sequence[GeneratedValue], manifests: Iterable[Manifest]
+) -> Mapping[ObjectId, SealedPart]:
     """Which parts of which objects of the site are sealed."""
-    return sealed_parts(rulings(values, site.generated))
+    return sealed_parts(rulings(values, site.generated), site.generated, manifests)
 
 
 def with_sealed(shaped: Shaped, parts: Mapping[ObjectId, SealedPart], captured: Captured, tools: Tools) -> Shaped:
@@ -266,7 +268,7 @@ def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools,
     mirrors = plan_mirrors(site.registry, declared | {image for image in (site.nodes.image,) if image})
     invented = (discovered.values, discovered.certificates, Captured(groups=taken.groups))
     shaped = shape(site, parts, invented, catalog, mirrors, tools)
-    sealed = sealed_in(site, discovered.values)
+    sealed = sealed_in(site, discovered.values, shaped.manifests)
     work = plan_sealing(shaped.manifests, sealed, taken, wish.before, site.generated.recipients)
     planned = plan_of(site, shaped, enabled, tools)
     return Survey(

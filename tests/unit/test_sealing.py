@@ -87,9 +87,9 @@ def lock(
     ruled = rulings(found.values, policy)
     wish = Wish(today=NOW.date(), before=known, renew=renew, moves=moves)
     taken = capture(found, ruled, wish, "profiles/shop.yaml")
-    parts = sealed_parts(ruled)
     captured = replace(NOTHING_CAPTURED, groups=taken.groups)
     shaped = settle(first, found.values, policy, captured).manifests
+    parts = sealed_parts(ruled, policy, shaped)
     work = plan_sealing(shaped, parts, taken, known, policy.recipients)
     assert key is not None or not work.needs, work.needs
     opened = open_generated(before, [key.identity], FILE) if before and key and before.current else None
@@ -115,6 +115,25 @@ def test_a_secret_is_sealed_as_a_whole_and_a_config_map_only_where_it_must_be() 
     # what the first render invented, in all places that shared it
     assert done.opened(SECRET)["data"] == {"password": "cGFzc3dvcmQtYQ==", "user": "YWRtaW4="}
     assert done.opened(CONFIG)["data"]["app.yaml"] == "port: 80\npassword: password-a\nimage: web:1\n"
+
+
+def test_a_secret_with_nothing_generated_in_it_is_sealed_too() -> None:
+    body: dict[str, Json] = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "static", "namespace": "shop"},
+        "stringData": {"url": "https://x", "empty": ""},
+    }
+    static = Manifest.of(body, Origin(extension="shop", component="web", source="templates/static.yaml"))
+    empty = Manifest.of(
+        {**body, "metadata": {"name": "empty", "namespace": "shop"}, "stringData": {"a": ""}}, static.origin
+    )
+    done = lock([*chart("a"), static, empty], [*chart("b"), static, empty])
+    assert done.opened(static.id)["stringData"] == {"url": "https://x", "empty": ""}
+    assert "sops" not in done.object(empty.id)
+    changed = static.with_body({**body, "stringData": {"url": "https://y"}})
+    again = lock([*chart("c"), changed], [*chart("d"), changed], done.file, key=None)
+    assert again.opened(static.id)["stringData"] == {"url": "https://y"}, "what the chart says needs no private key"
 
 
 def test_no_secret_is_in_clear_anywhere() -> None:
@@ -264,8 +283,8 @@ def test_a_tree_that_the_file_does_not_fit_is_refused() -> None:
     before = first_lock()
     policy = GeneratedPolicy(recipients=(ONE.recipient,))
     found = discover(chart("c", port=81), chart("d", port=81))
-    parts = sealed_parts(rulings(found.values, policy))
     shaped = settle(chart("c", port=81), found.values, policy, before.file.captured).manifests
+    parts = sealed_parts(rulings(found.values, policy), policy, shaped)
     _, findings = assembled(shaped, parts, before.file.captured)
     assert [one.code for one in findings] == ["sealed-outdated"]
     assert findings[0].message == "what was sealed of `ConfigMap shop/web` is not what it holds now"

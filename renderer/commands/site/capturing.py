@@ -94,7 +94,12 @@ def told(found: Survey, kept: Kept) -> list[str]:
         after = effects(name, found.discovered.values, found.manifests)
         lines += [f"  restarts {one}" for one in after.restart]
         lines += [f"  uses it and does not restart by itself: {one}" for one in after.stay]
-    lines += [f"sealed {one} anew" for one in found.work.sealed if one in kept.captured.objects]
+    told = {*capture.added, *capture.renewed}
+    lines += [
+        f"sealed {part.object} anew"
+        for _, part in found.work.objects
+        if part.object in kept.captured.objects and not told & {value.group for value in part.fields}
+    ]
     return lines
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.formats.kubernetes.manifests import dump
+from renderer.formats.sealed.sops import STANZA
 from renderer.model.fields import Json, read_path, spell_path
 from renderer.model.generated.lines import split_path
-from renderer.model.generated.policy import Mode, Ruling
+from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
 from renderer.model.generated.values import GeneratedValue
-from renderer.model.objects.manifest import ObjectId
+from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.reference import Digest
 
 _SECRET_PARTS: Final = ("data", "stringData")
@@ -59,12 +60,34 @@ class SealedPart:
         return None
 
 
-def sealed_parts(rulings: Mapping[GeneratedValue, Ruling]) -> Mapping[ObjectId, SealedPart]:
-    """What is sealed, by object, of a site whose values are settled by `rulings`.
+def sealed_parts(
+    rulings: Mapping[GeneratedValue, Ruling], policy: GeneratedPolicy, manifests: Iterable[Manifest]
+) -> Mapping[ObjectId, SealedPart]:
+    """What is sealed, by object, of a site with these `manifests` whose values are settled by `rulings`.
 
-    A Secret is sealed as a whole, generated or not, as soon as one of its fields is; of a ConfigMap the values that
-    hold something secret.
+    A Secret is sealed as a whole, generated or not; where `sealed` is the default mode, also one with nothing generated
+    in it, because what charts and profiles put there is as readable in git. Of a ConfigMap the values that hold
+    something generated and secret are sealed.
     """
+    parts = _generated_parts(rulings)
+    if policy.default is not Mode.SEALED or not policy.recipients:
+        return parts
+    others = {
+        manifest.id: SealedPart(object=manifest.id, names=_SECRET_PARTS, fields=())
+        for manifest in manifests
+        if manifest.id not in parts and _is_filled_secret(manifest)
+    }
+    return {identity: (parts.get(identity) or others[identity]) for identity in sorted({*parts, *others})}
+
+
+def _is_filled_secret(manifest: Manifest) -> bool:
+    """A Secret with content that nobody has sealed yet."""
+    if (manifest.id.group, manifest.id.kind) != ("", "Secret") or STANZA in manifest.body:
+        return False
+    return any(value not in ("", None) for name in _SECRET_PARTS for _, value in leaves(manifest.body.get(name)))
+
+
+def _generated_parts(rulings: Mapping[GeneratedValue, Ruling]) -> Mapping[ObjectId, SealedPart]:
     fields: dict[ObjectId, list[GeneratedValue]] = {}
     names: dict[ObjectId, set[str]] = {}
     for value, ruling in rulings.items():
