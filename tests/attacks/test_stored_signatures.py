@@ -29,6 +29,7 @@ from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.signing import SignatureForm
 from renderer.model.reference import Digest
 from tests.simulators.bundles import Workshop
+from tests.simulators.signing import found, store, unsigned
 
 TAG, BUNDLE = SignatureForm.COSIGN_TAG, SignatureForm.SIGSTORE_BUNDLE
 MANIFEST = b'{"what":"is signed"}'
@@ -40,22 +41,7 @@ EMPTY = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     """A bundle `demo`, not signed yet, and the keys `vendor` and `office`."""
     monkeypatch.chdir(tmp_path)
-    workshop = Workshop(tmp_path)
-    workshop.sources(images=())
-    workshop.build()
-    workshop.key("vendor")
-    workshop.key("office", "ed25519")
-    return workshop
-
-
-def found(shop: Workshop) -> tuple[StoredSignature, ...]:
-    source = shop.open()
-    return read_parts(source.index(), source.blob, "bundle").signatures
-
-
-def store(shop: Workshop, *contents: bytes) -> None:
-    for content in contents:
-        (shop.root / "bundle/blobs/sha256" / Digest.of(content).hex).write_bytes(content)
+    return unsigned(tmp_path)
 
 
 def refer(shop: Workshop, bundle: bytes, change: Callable[[dict[str, Any]], None] = lambda _: None) -> None:

@@ -23,8 +23,14 @@ from renderer.formats.bundle.artifact import (
     parse_manifest,
 )
 from renderer.formats.bundle.document import decode_bundle
+from renderer.formats.trust import cosign_key
+from renderer.formats.trust.armour import wrapped
 from renderer.formats.trust.cosign import make_payload, payload_digest
+from renderer.formats.trust.dsse import IN_TOTO, make_statement, statement_digest
 from renderer.formats.trust.keys import parse_public_key
+from renderer.formats.trust.pem import certificates_of
+from renderer.formats.trust.raw_signatures import spellings
+from renderer.formats.trust.sigstore import make_sigstore_bundle, read_sigstore_bundle
 from renderer.formats.trust.stored import StoredSignature
 from renderer.model.reference import Digest
 from renderer.model.trees.tree import FileTree
@@ -98,11 +104,13 @@ def test_damaged_documents(content: bytes, edits: list[tuple[int, bytes]]) -> No
 
 @given(st.binary(max_size=300))
 def test_any_bytes_as_key_payload_and_signature(content: bytes) -> None:
-    for read in (parse_public_key, payload_digest):
-        try:
+    readers = (parse_public_key, payload_digest, certificates_of, lambda one: statement_digest(IN_TOTO, one))
+    for read in readers:
+        with contextlib.suppress(ValueError):
             read(content)
-        except ValueError:
-            continue
+    with contextlib.suppress(ValueError):
+        cosign_key.decrypted(wrapped(cosign_key.LABELS[0], content), b"passphrase")
+    assert spellings(content)[0] == content
     with contextlib.suppress(ValueError):
         StoredSignature(b"", content.decode("latin-1")).signature()
 
@@ -111,3 +119,20 @@ def test_any_bytes_as_key_payload_and_signature(content: bytes) -> None:
 def test_damaged_payloads(edits: list[tuple[int, bytes]]) -> None:
     with contextlib.suppress(ValueError):
         payload_digest(edited(make_payload("demo", Digest.of(b"x")), edits))
+
+
+STATEMENT = make_statement(Digest.of(b"x"))
+SIGSTORE = make_sigstore_bundle(IN_TOTO, STATEMENT, b"signature", key_hint="hint", certificates=[b"one", b"two"])
+
+
+@given(EDITS)
+@settings(max_examples=300, deadline=None)
+def test_damaged_sigstore_bundles(edits: list[tuple[int, bytes]]) -> None:
+    stored = read_sigstore_bundle(edited(SIGSTORE, edits), b"manifest", Digest.of(b"holder"))
+    for ask in (stored.signature, stored.digest):
+        with contextlib.suppress(ValueError):
+            ask()
+    assert isinstance(stored.signed_bytes, bytes)
+    assert all(len(one) <= 16 * 1024 for one in stored.certificates)
+    with contextlib.suppress(ValueError):
+        statement_digest(IN_TOTO, edited(STATEMENT, edits))

@@ -23,15 +23,14 @@ from renderer.formats.bundle.artifact import (
     index_content,
     parse_index,
 )
-from renderer.formats.bundle.parts import read_parts
 from renderer.formats.trust.dsse import IN_TOTO, make_statement, pre_authentication, statement_digest
 from renderer.formats.trust.pem import certificates_of
 from renderer.formats.trust.sigstore import BUNDLE_MEDIA_TYPE
-from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.signing import SignatureForm
 from renderer.model.reference import Digest
 from tests.simulators.bundles import Workshop
 from tests.simulators.papers import Company
+from tests.simulators.signing import found, store, unsigned
 
 TAG, BUNDLE = SignatureForm.COSIGN_TAG, SignatureForm.SIGSTORE_BUNDLE
 MANIFEST = b'{"what":"is signed"}'
@@ -43,12 +42,7 @@ EMPTY = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     """A bundle `demo`, not signed yet, and the keys `vendor` and `office`."""
     monkeypatch.chdir(tmp_path)
-    workshop = Workshop(tmp_path)
-    workshop.sources(images=())
-    workshop.build()
-    workshop.key("vendor")
-    workshop.key("office", "ed25519")
-    return workshop
+    return unsigned(tmp_path)
 
 
 def sign(shop: Workshop, key: str, *forms: SignatureForm, certificates: Sequence[bytes] = ()) -> dict[str, Any]:
@@ -57,11 +51,6 @@ def sign(shop: Workshop, key: str, *forms: SignatureForm, certificates: Sequence
     signer = KeyFileSigner(path, key)
     outcome = commands.sign(shop.open(), signer, shop.writer, "bundle", forms=forms, certificates=certificates)
     return cast("dict[str, Any]", outcome.document)
-
-
-def found(shop: Workshop) -> tuple[StoredSignature, ...]:
-    source = shop.open()
-    return read_parts(source.index(), source.blob, "bundle").signatures
 
 
 def blobs(shop: Workshop) -> dict[str, bytes]:
@@ -192,11 +181,6 @@ def test_more_signatures_than_are_read_are_not_written(shop: Workshop) -> None:
     (finding,) = caught.value.findings
     assert (finding.code, finding.where.file) == ("too-many-signatures", "bundle")
     assert finding.message == "there would be 65 signatures, and more than 64 are not read"
-
-
-def store(shop: Workshop, *contents: bytes) -> None:
-    for content in contents:
-        (shop.root / "bundle/blobs/sha256" / Digest.of(content).hex).write_bytes(content)
 
 
 # --- the command line ---------------------------------------------------------------------------------------------
