@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from renderer.checks import kubernetes, node_settings, nodes, ordering, security, supply_chain
+from renderer.checks import kubernetes, node_settings, nodes, ordering, output, security, supply_chain
 from renderer.errors import Finding, InputError, Where
 from renderer.inflation import Again, Part, Tools, asks_for_apis, inflate, inflate_again
 from renderer.model.bundles.bundle import Catalog, Offer
@@ -91,7 +91,15 @@ def render(
     statement = provenance.provenance(inputs, tree)
     tree = tree.joined(FileTree.of([(provenance.PROVENANCE, statement)]))
     # what is said about the move from one tree to the next stays out of the tree: it depends on the tree before
-    return Rendering(site=site, tree=tree, composed=replace(composed, findings=(*composed.findings, *laid.findings)))
+    said = (*composed.findings, *laid.findings, *_secrets_in(tree, tools))
+    return Rendering(site=site, tree=tree, composed=replace(composed, findings=said))
+
+
+def _secrets_in(tree: FileTree, tools: Tools) -> Iterator[Finding]:
+    """What looks like a secret in the whole output; a file that sites share is looked through once."""
+    return output.secrets_in_output(
+        tree, lambda text: tools.memo.get(("seen", text), lambda: output.look_through(text))
+    )
 
 
 def _laid(composed: Composed, tools: Tools, previous: FileTree) -> layout.Laid:

@@ -22,7 +22,7 @@ from renderer.model.objects.admission import (
     judged_resources,
     refuses_when_down,
 )
-from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId, Origin
+from renderer.model.objects.manifest import MADE_BEFORE, HookPhase, Manifest, ObjectId, Origin
 from renderer.model.objects.scope import is_built_in_group
 from renderer.model.ordering.apply_order import apply_order
 from renderer.model.ordering.hook_order import HookSlots, hook_slots
@@ -40,6 +40,7 @@ _STEP: Final = 20
 _CLOSING: Final = 999
 # Places relative to an extension's base number.
 _HOOKS: Final = {HookPhase.BEFORE: range(-5, 0), HookPhase.AFTER: range(9, 14)}
+_MADE: Final = -6
 _RESOURCES: Final = 4
 _RUNTIME: Final = 7
 _LOWEST_OVERRIDE: Final = 11
@@ -83,7 +84,8 @@ def plan_waves(
     `hooks-compressed` (warning).
     """
     everything = tuple(manifests)
-    graph = RequirementGraph.of((one.origin.extension for one in everything), requires)
+    needed = _with_makers(everything, requires)
+    graph = RequirementGraph.of((one.origin.extension for one in everything), needed)
     bases, findings = _bases(graph, overrides)
     slots = {phase: hook_slots(everything, phase, len(places)) for phase, places in _HOOKS.items()}
     planner = _Planner(everything, graph, bases, overrides, slots)
@@ -92,6 +94,22 @@ def plan_waves(
         findings.extend(_compressed(name, phase) for name in sorted(one.compressed))
     findings.extend(_out_of_order(everything, graph, places, bases))
     return Planned(plan=_plan(everything, places), bases=bases, findings=tuple(findings))
+
+
+def _with_makers(
+    everything: Iterable[Manifest], requires: Mapping[str, frozenset[str]]
+) -> Mapping[str, frozenset[str]]:
+    """The requirements, and for extensions whose Secrets an operator makes (cert-manager) that operator's extension."""
+    made = [one for one in everything if one.origin.source == MADE_BEFORE and not is_built_in_group(one.id.group)]
+    if not made:
+        return requires
+    kinds = custom_kinds(everything)
+    needed = {name: set(names) for name, names in requires.items()}
+    for one in made:
+        kind = kinds.get((one.id.group, one.id.kind))
+        if kind is not None and kind.extension != one.origin.extension:
+            needed.setdefault(one.origin.extension, set()).add(kind.extension)
+    return {name: frozenset(names) for name, names in needed.items()}
 
 
 def _bases(graph: RequirementGraph, overrides: Mapping[str, tuple[int, str]]) -> tuple[dict[str, int], list[Finding]]:
@@ -139,6 +157,8 @@ class _Planner:
         if (identity.group, identity.kind) == _CRD:
             return _Place(_CRDS, "crds", "definitions come before everything that uses them")
         base = self.bases[extension]
+        if manifest.origin.source == MADE_BEFORE:
+            return _Place(max(base + _MADE, _CRDS + 1), "before", f"makes what {extension} needs from the start")
         for phase, slots in self.slots.items():
             slot = slots.of.get(identity)
             if slot is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import cast
+from typing import Final, cast
 
 from renderer.model.fields import FieldError, Json, kind_of
 
@@ -28,6 +28,10 @@ class ObjectId:
         """`Deployment shop/web`, `Namespace shop`, `Certificate.cert-manager.io shop/web`."""
         kind = f"{self.kind}.{self.group}" if "." in self.group and not self.group.endswith(".k8s.io") else self.kind
         return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}"
+
+
+MADE_BEFORE: Final = "made before"
+"""The source of objects that no chart has: they make, in the cluster, what their extension needs from the start."""
 
 
 class HookPhase(Enum):

@@ -29,12 +29,14 @@ class _Sums:
 
     def __init__(self, drafts: Iterable[Draft]) -> None:
         self._drafts: dict[tuple[str, ObjectId], Draft] = {}
+        self._anywhere: dict[ObjectId, Draft] = {}
         self._generated: dict[str, list[ObjectId]] = {}
         self._contents: dict[tuple[str, ObjectId], bytes] = {}
         for draft in drafts:
             origin = draft.manifest.origin
             component = f"{origin.extension}/{origin.component}"
             self._drafts[component, draft.manifest.id] = draft
+            self._anywhere.setdefault(draft.manifest.id, draft)
             if draft.fields:
                 self._generated.setdefault(component, []).append(draft.manifest.id)
 
@@ -47,7 +49,7 @@ class _Sums:
     def _content(self, component: str, identity: ObjectId) -> bytes:
         key = (component, identity)
         if key not in self._contents:
-            draft = self._drafts.get(key)
+            draft = self._drafts.get(key) or self._anywhere.get(identity)
             self._contents[key] = dump_manifest(draft.content) if draft else b""
         return self._contents[key]
 

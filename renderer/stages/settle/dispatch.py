@@ -8,13 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from renderer.errors import Finding
-from renderer.model.generated.groups import CertificateWish, groups_of
+from renderer.model.generated.groups import CertificateWish, GeneratedGroup, groups_of
 from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
 from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.generated.values import GeneratedValue
 from renderer.model.objects.manifest import Manifest
 from renderer.model.rendering import ExternalObject
 from renderer.stages.settle import cert_manager, external, in_cluster, sealed
+from renderer.stages.settle.agreeing import disagreements
 from renderer.stages.settle.checksums import summed
 from renderer.stages.settle.drafting import FieldIndex, drafted
 from renderer.stages.settle.naming import named
@@ -33,14 +34,7 @@ WAYS: Final[Mapping[Mode, Way]] = MappingProxyType(
 
 def rulings(values: Iterable[GeneratedValue], policy: GeneratedPolicy) -> Mapping[GeneratedValue, Ruling]:
     """How each of `values` is settled, as `settle` does it."""
-    ruled = policy.rulings(values)
-    if policy.recipients:
-        return ruled
-    # Until `sealed.settled` is written: a site that names no recipients and no mode gets what it got before.
-    return {
-        value: replace(ruling, mode=Mode.EXTERNAL) if (ruling.mode, ruling.rule) == (Mode.SEALED, None) else ruling
-        for value, ruling in ruled.items()
-    }
+    return policy.rulings(values)
 
 
 def settle(
@@ -50,7 +44,7 @@ def settle(
     captured: Captured = NOTHING_CAPTURED,
     certificates: Sequence[CertificateWish] = (),
 ) -> Settled:
-    """Settle the fields that `generated` lists; `Settled.findings` are those of `unsettled`.
+    """Settle the fields that `generated` lists; `Settled.findings` begin with those of `unsettled`.
 
     What nobody settles holds a placeholder: an invented value never reaches a tree or a message. Secrets that are
     `captured` are not in here either: what stands for them is replaced when objects are sealed, or taken as sealed.
@@ -60,23 +54,26 @@ def settle(
     drafts = [drafted(manifest, index.of(manifest), ruled) for manifest in manifests]
     groups = {group.name: group for group in groups_of(generated, certificates)}
     added: list[Manifest] = []
+    findings = list(unsettled(generated, policy, certificates))
     for mode, way in WAYS.items():
         at = [number for number, draft in enumerate(drafts) if _fields(draft, mode, ruled)]
         if at:
             items = tuple(Item(drafts[number], _fields(drafts[number], mode, ruled)) for number in at)
             everything = tuple(draft.manifest for draft in drafts)
-            task = Task(items=items, groups=groups, policy=policy, manifests=everything, captured=captured)
+            mine = _touched(groups, [field for item in items for field in item.fields])
+            task = Task(items=items, groups=mine, policy=policy, manifests=everything, captured=captured)
             answer = way.settled(task)
             for number, draft in zip(at, answer.drafts, strict=True):
                 drafts[number] = draft
             added.extend(answer.added)
+            findings.extend(answer.findings)
     done = named(summed(drafts, ruled))
     return Settled(
         manifests=(*(one.manifest for one in done if one.place is Place.TREE), *added),
         external=tuple(
             ExternalObject(manifest=one.manifest, fields=one.fields) for one in done if one.place is Place.EXTERNAL
         ),
-        findings=unsettled(generated, policy, certificates),
+        findings=tuple(findings),
     )
 
 
@@ -87,12 +84,20 @@ def unsettled(
     values = tuple(generated)
     ruled = rulings(values, policy)
     groups = {group.name: group for group in groups_of(values, certificates)}
-    found: list[Finding] = []
+    found = list(disagreements(values, ruled))
     for mode, way in WAYS.items():
         mine = [(value, ruled[value]) for value in values if _settles(mode, value, ruled)]
         if mine:
-            found.extend(way.lacking(mine, groups, policy))
+            found.extend(way.lacking(mine, _touched(groups, mine), policy))
     return tuple(found)
+
+
+def _touched(
+    groups: Mapping[str, GeneratedGroup], fields: Iterable[tuple[GeneratedValue, Ruling]]
+) -> Mapping[str, GeneratedGroup]:
+    """The groups that `fields` are members of."""
+    names = {value.group for value, _ in fields}
+    return {name: group for name, group in groups.items() if name in names}
 
 
 def _fields(

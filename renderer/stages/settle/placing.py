@@ -23,6 +23,16 @@ def with_value(body: dict[str, Json], path: str, value: Json) -> dict[str, Json]
     return cast("dict[str, Json]", _put(body, steps, changed))
 
 
+def without(body: dict[str, Json], path: str) -> dict[str, Json]:
+    """The body without the field at `path`; unchanged where nothing leads there."""
+    *above, last = read_path(split_path(path)[0]) or ("",)
+
+    def changed(before: Json) -> Json:
+        return {key: value for key, value in before.items() if key != last} if isinstance(before, dict) else before
+
+    return cast("dict[str, Json]", _put(body, above, changed))
+
+
 def renamed(value: Json, old: str, new: str) -> Json:
     """The value with one name for another in all its strings."""
     if isinstance(value, str):

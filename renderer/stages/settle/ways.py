@@ -89,10 +89,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One draft for every item of the task, in the same order, and the objects that come in addition."""
+    """One draft for every item of the task, in the same order, and the objects that come in addition.
+
+    `findings` are what only the objects tell, and `Way.lacking` cannot know.
+    """
 
     drafts: tuple[Draft, ...]
     added: tuple[Manifest, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 class Way(Protocol):

@@ -1,0 +1,31 @@
+"""Objects that settling adds to a site: what makes a value in the cluster, before the extension that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from renderer.model.fields import Json
+from renderer.model.objects.manifest import MADE_BEFORE, Manifest, ObjectId
+
+
+def made(api_version: str, kind: str, name: str, beside: Manifest, **fields: Json) -> Manifest:
+    """An object in the namespace of `beside`, for the same extension; it comes in the wave before that one's own."""
+    metadata: dict[str, Json] = {"name": name, "namespace": beside.id.namespace}
+    body: dict[str, Json] = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+    return Manifest.of(body, beside.from_origin(source=MADE_BEFORE, hook=None, hook_weight=0).origin)
+
+
+def made_for_cluster(api_version: str, kind: str, name: str, beside: Manifest, **fields: Json) -> Manifest:
+    """The same without a namespace."""
+    return made(api_version, kind, name, beside, **fields).with_metadata(namespace=None)
+
+
+def data_keys(secret: Manifest) -> frozenset[str]:
+    """The keys of a Secret's data."""
+    sections = (secret.body.get("data"), secret.body.get("stringData"))
+    return frozenset(key for section in sections if isinstance(section, Mapping) for key in section)
+
+
+def names_of(objects: tuple[ObjectId, ...]) -> tuple[str, ...]:
+    """The names of objects, each once, sorted."""
+    return tuple(sorted({one.name for one in objects}))
