@@ -104,6 +104,7 @@ def make_images(place: Path, mib: int) -> None:
 def sitewright(place: Path, *words: str) -> tuple[float, float]:
     """Seconds and peak memory (MiB) of one run of the command line in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    os.sync()  # or the disk would be busy with what the one before wrote
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "renderer", *words], cwd=place, env=environment, stdout=subprocess.DEVNULL
@@ -117,6 +118,7 @@ def sitewright(place: Path, *words: str) -> tuple[float, float]:
 
 def shell(place: Path, text: str) -> float:
     """Seconds that a line of shell takes."""
+    os.sync()
     start = time.perf_counter()
     subprocess.run(["sh", "-c", text], cwd=place, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
