@@ -59,6 +59,8 @@ class LayoutReceiver:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # what has arrived stays
+            self._partial.rmdir()
         self._release()
 
     def blob(self, descriptor: Descriptor) -> bytes:

@@ -199,7 +199,7 @@ def test_before_a_bundle_is_trusted_only_its_signatures_are_asked_for(
     ]
     (payload,) = kinds[4:]
     assert payload.startswith("blobs/sha256:")
-    assert sorted(one.name for one in site.root.iterdir() if "back" in one.name) == [".back.tar.partial"]
+    assert not [one.name for one in site.root.iterdir() if "back" in one.name]
 
 
 def test_what_was_pushed_outlives_the_removal_of_all_that_has_no_tag(
@@ -248,14 +248,14 @@ def test_a_pull_that_is_killed_again_and_again_ends_well(site: Carrier, registry
     assert push.wait() == 0
     pull = ("bundle", "pull", place(registry), "-o", output, "--plain-http", "--jobs", "1")
     killed = 0
-    for part in (1, 2, 3):
+    for part, how in enumerate((signal.SIGKILL, signal.SIGINT, signal.SIGKILL), start=1):
         process = begun(site, *pull)
         while process.poll() is None and partial(site) < part * size // 4:
             time.sleep(0.001)
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(how)
             killed += 1
-        process.wait()
+        assert process.wait() in {0, -signal.SIGKILL, 130}
         assert (site.root / output).exists() == (process.returncode == 0)
     assert killed >= 2
     assert begun(site, *pull).wait() == 0
