@@ -81,6 +81,13 @@ def files_with_images(path: str) -> WorkingTree:
     return WorkingTree(root_around(Path(path)), lambda place: open_images(place, shown(place)))
 
 
+def files_over(paths: Sequence[str]) -> WorkingTree:
+    """The working tree of the nearest directory that holds all of `paths`, images among them."""
+    places = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - `resolve` would follow links
+    root = Path(os.path.commonpath([place if place.is_dir() else place.parent for place in places]))
+    return WorkingTree(root, lambda place: open_images(place, shown(place)))
+
+
 def shown(path: Path) -> str:
     """A path as a person in the working directory writes it."""
     here = Path.cwd()

@@ -101,7 +101,7 @@ def test_an_image_that_the_bundle_lacks_ends_the_build(workshop: Workshop) -> No
     assert finding.explanation[0] == ("seen in web 1.2.0, web: Deployment web, spec.template.spec.containers[0].image")
     assert outcome.text.splitlines() == [
         "bundle demo 1.0.0: not built, 1 image missing",
-        "  1 object looked through: 1 image seen, 2 declared",
+        "  1 object looked through: 1 image seen, 0 declared and not seen",
     ]
 
 

@@ -51,8 +51,9 @@ class Discovery:
     def line(self) -> str:
         """What people read of it."""
         seen = sum(bool(record.seen) for record in self.records)
-        declared = sum(bool(record.declared) for record in self.records)
-        return f"{count(self.objects, 'object')} looked through: {count(seen, 'image')} seen, {declared} declared"
+        only = sum(not record.seen and any(by.extension for by in record.declared) for record in self.records)
+        images = f"{count(seen, 'image')} seen, {only} declared and not seen"
+        return f"{count(self.objects, 'object')} looked through: {images}"
 
     def refusal(self, source: BundleSourceDocument) -> Outcome:
         """What is said instead of building the bundle."""

@@ -7,6 +7,7 @@ from typing import Final
 from renderer.cli.spec import Command
 from renderer.cli.verbs.bundle.building import BUILD
 from renderer.cli.verbs.bundle.carrying import PULL, PUSH
+from renderer.cli.verbs.bundle.importing import IMPORT
 from renderer.cli.verbs.bundle.keeping import GC, LIST
 from renderer.cli.verbs.bundle.signing import KEYGEN, SIGN
 from renderer.cli.verbs.bundle.updating import APPLY, DIFF
@@ -14,7 +15,7 @@ from renderer.cli.verbs.bundle.verifying import INSPECT, VERIFY
 
 BUNDLE: Final = Command(
     name="bundle",
-    summary="Build, sign, verify and inspect bundles; make keys.",
-    commands=(BUILD, KEYGEN, SIGN, VERIFY, INSPECT, PUSH, PULL, DIFF, APPLY, LIST, GC),
+    summary="Build, import, sign, verify and inspect bundles; make keys.",
+    commands=(BUILD, IMPORT, KEYGEN, SIGN, VERIFY, INSPECT, PUSH, PULL, DIFF, APPLY, LIST, GC),
     examples=("sitewright bundle build bundle.yaml -o build/bundle", "sitewright bundle verify build/bundle"),
 )

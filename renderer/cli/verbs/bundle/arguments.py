@@ -4,6 +4,32 @@ from __future__ import annotations
 
 from typing import Final
 
-from renderer.cli.spec import Argument
+from renderer.cli.spec import Argument, Options
+from renderer.errors import Finding, UsageError, Where
+from renderer.model.reference import Platform
 
 BUNDLE: Final = Argument(names=("bundle",), help="an OCI layout: a directory or a tar file")
+PLATFORM: Final = Argument(
+    names=("--platform",),
+    help="take images for these platforms",
+    takes="repeated",
+    metavar="OS/ARCH,…",
+    completes="nothing",
+)
+
+
+def platforms(options: Options) -> tuple[Platform, ...]:
+    """What `--platform` names, each platform once. Raises UsageError."""
+    names = [name for text in options.texts("platform") for name in text.split(",")]
+    try:
+        return tuple(dict.fromkeys(Platform.parse(name.strip()) for name in names))
+    except ValueError as error:
+        raise UsageError(
+            Finding(
+                code="usage",
+                message=str(error),
+                where=Where(subject="--platform"),
+                got=", ".join(f"`{name}`" for name in names),
+                hint="--platform linux/amd64,linux/arm64",
+            )
+        ) from error

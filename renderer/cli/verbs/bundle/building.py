@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from renderer.cli.registries import SOURCES_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.arguments import ENGINE
-from renderer.errors import Finding, UsageError, Where
+from renderer.cli.verbs.bundle.arguments import PLATFORM, platforms
 from renderer.model.outcome import Outcome
-from renderer.model.reference import Platform
 
 
 def _build(options: Options) -> Outcome:
@@ -36,27 +36,10 @@ def _build(options: Options) -> Outcome:
             bench,
             schema=schema("bundle-source.v1"),
             created=wiring.epoch(),
-            platforms=_platforms(options),
+            platforms=platforms(options),
             progress=registries.progress(options),
         )
         return told(outcome)
-
-
-def _platforms(options: Options) -> tuple[Platform, ...]:
-    """What `--platform` names, each platform once. Raises UsageError."""
-    names = [name for text in options.texts("platform") for name in text.split(",")]
-    try:
-        return tuple(dict.fromkeys(Platform.parse(name.strip()) for name in names))
-    except ValueError as error:
-        raise UsageError(
-            Finding(
-                code="usage",
-                message=str(error),
-                where=Where(subject="--platform"),
-                got=", ".join(f"`{name}`" for name in names),
-                hint="--platform linux/amd64,linux/arm64",
-            )
-        ) from error
 
 
 BUILD: Final = Command(
@@ -70,13 +53,7 @@ BUILD: Final = Command(
     arguments=(
         Argument(names=("source",), help="the source file, such as bundle.yaml"),
         Argument(names=("--output", "-o"), help="a directory, or a file that ends in .tar", required=True),
-        Argument(
-            names=("--platform",),
-            help="take images for these platforms, not for those that the source names",
-            takes="repeated",
-            metavar="OS/ARCH,…",
-            completes="nothing",
-        ),
+        replace(PLATFORM, help="take images for these platforms, not for those that the source names"),
         ENGINE,
         *SOURCES_ARGUMENTS,
     ),

@@ -1,0 +1,46 @@
+"""A look at packages before images are taken from anywhere: what they declare, what their objects name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from renderer.commands.bundle.build import collect
+from renderer.commands.bundle.discovery_report import Discovery, discover
+from renderer.commands.bundle.kubesphere_drafts import Draft
+from renderer.commands.bundle.kubesphere_images import needed
+from renderer.commands.bundle.workbench import Workbench
+from renderer.errors import RendererError
+from renderer.model.fields import Json
+from renderer.ports import Files
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """A draft with the acceptances that it needs, what its packages were found to use, and what has to be taken."""
+
+    draft: Draft
+    discovery: Discovery
+    wanted: tuple[str, ...]
+
+
+def survey(draft: Draft, files: Files, bench: Workbench, schema: Mapping[str, Json]) -> Surveyed:
+    """Inflate the packages of a draft and look for images. Raises InputError."""
+    document = draft.document((), schema)
+    with told_at(draft):
+        packed, _ = collect(document, files, bench)
+        discovery = discover(document, files, packed, (), bench)
+    lacking = [record.reference for record in discovery.records if record.accepted is not None]
+    used = tuple(one for one in document.discovery.accepted if any(one.covers(reference) for reference in lacking))
+    accepted = tuple((one.reference, one.reason) for one in used)
+    return Surveyed(replace(draft, accepted=accepted), discovery, needed(discovery.records))
+
+
+@contextmanager
+def told_at(draft: Draft) -> Iterator[None]:
+    """Faults of a text that nobody wrote are told at the packages that it is about."""
+    try:
+        yield
+    except RendererError as error:
+        raise type(error)(*(draft.placed(finding) for finding in error.findings)) from error
