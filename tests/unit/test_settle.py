@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -13,7 +14,7 @@ from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId, Origin
 from renderer.stages.chart import name_hooks
-from renderer.stages.settle import PLACEHOLDER, settle
+from renderer.stages.settle import PLACEHOLDER, settle, unsettled
 
 ORIGIN = Origin(extension="demo", component="web", source="web/templates/a.yaml")
 PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
@@ -48,6 +49,9 @@ def webhook(ca: str) -> Manifest:
         api="admissionregistration.k8s.io/v1",
         webhooks=[{"clientConfig": {"caBundle": ca}}, {"clientConfig": {"caBundle": ca}}],
     )
+
+
+SECRET = manifest("Secret", data={"key": "c2VjcmV0"})
 
 
 class TestSecrets:
@@ -183,11 +187,67 @@ class TestChecksums:
         assert first != other
         assert len(cast("dict[str, str]", first.body["spec"])["checksum"]) == 64
 
+    def summed(self, *objects: Manifest, of: tuple[ObjectId, ...]) -> Json:
+        """The checksum of a deployment over `of`, in a site where `Secret a` is generated."""
+        checksum = generated(self.deployment("x"), "spec.checksum", GeneratedKind.CHECKSUM)
+        fields = [replace(checksum, of=of), generated(SECRET, "data.key", GeneratedKind.SECRET)]
+        settled = settle([self.deployment("x"), *objects], fields, GeneratedPolicy())
+        (body,) = (one.body for one in settled.manifests if one.id.kind == "Deployment")
+        return cast("dict[str, Json]", body["spec"])["checksum"]
+
+    def test_change_exactly_when_one_of_the_objects_that_they_sum_does(self) -> None:
+        one, two = (manifest("ConfigMap", data={"a": text}) for text in "bc")
+        other, changed = (manifest("ConfigMap", "other", data={"a": text}) for text in "bc")
+        before = self.summed(one, other, SECRET, of=(one.id,))
+        assert self.summed(one, changed, SECRET, of=(one.id,)) == before
+        assert self.summed(two, other, SECRET, of=(one.id,)) != before
+        assert self.summed(one, changed, SECRET, of=(one.id, other.id)) != self.summed(
+            one, other, SECRET, of=(one.id, other.id)
+        )
+
+    def test_of_a_secret_do_not_follow_from_the_secret(self) -> None:
+        one, two = (manifest("Secret", data={"key": text}) for text in ("b25l", "dHdv"))
+        assert self.summed(one, of=(one.id,)) == self.summed(two, of=(one.id,))
+
+    def test_of_objects_of_another_component_and_of_none(self) -> None:
+        here = manifest("ConfigMap", data={"a": "b"})
+        there = here.from_origin(component="other")
+        assert self.summed(there, SECRET, of=(here.id,)) == self.summed(here, SECRET, of=(here.id,))
+        assert self.summed(SECRET, of=(here.id,)) != self.summed(here, SECRET, of=(here.id,))
+
     def test_may_be_given_too(self) -> None:
         deployment = self.deployment("x")
         field = generated(deployment, "spec.checksum", GeneratedKind.CHECKSUM)
         settled = settle([deployment], [field], given(("Deployment d", "spec.checksum", "mine")))
         assert settled.manifests == (self.deployment("mine"),)
+
+
+DATABASE = manifest("Secret", "db", data={"password": "x", "token": "y"})
+
+
+class TestModes:
+    FIELDS = tuple(
+        replace(generated(DATABASE, f"data.{key}", GeneratedKind.PASSWORD), group=f"web/db/{key}")
+        for key in ("password", "token")
+    )
+
+    def policy(self, *rules: GeneratedRule) -> GeneratedPolicy:
+        return GeneratedPolicy(default=Mode.EXTERNAL, rules=rules)
+
+    def test_of_one_object_are_one(self) -> None:
+        rule = GeneratedRule(group="web/db/token", mode=Mode.SEALED, reason="because")
+        finding = unsettled(self.FIELDS, self.policy(rule))[0]
+        assert str(finding).splitlines() == [
+            "error[generated-modes-differ]: `Secret db` holds secrets that the profile settles in different modes",
+            "  --> Secret db, spec.generated.rules",
+            "   expected: one mode for everything in the object",
+            "   got: `external` for web/db/password, `sealed` for web/db/token",
+            "   settle the whole object, above the rules that speak of its groups:",
+            '     - {object: "Secret db", mode: external, reason: …}',
+            "   hint: add such a rule to `spec.generated.rules` of the profile, then `sitewright lock`",
+        ]
+        whole = GeneratedRule(object="Secret db", mode=Mode.EXTERNAL, reason="because")
+        assert unsettled(self.FIELDS, self.policy(whole, rule)) == ()
 
 
 class TestNames:
