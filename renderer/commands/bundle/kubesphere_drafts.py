@@ -117,11 +117,19 @@ def drafts_of(
     groups: dict[str, list[FoundPackage]] = {}
     for one in packages:
         groups.setdefault(one.extension.name if each else "", []).append(one)
-    return tuple(_draft(name, tuple(members), naming, tuple(accepted)) for name, members in groups.items())
+    latest = _newest(packages, naming.now)  # what has no time of its own was made with the others
+    return tuple(
+        _draft(name, tuple(members), naming, tuple(accepted), _newest(members, naming.now) or latest)
+        for name, members in groups.items()
+    )
 
 
 def _draft(
-    extension: str, packages: tuple[FoundPackage, ...], naming: Naming, accepted: tuple[tuple[str, str], ...]
+    extension: str,
+    packages: tuple[FoundPackage, ...],
+    naming: Naming,
+    accepted: tuple[tuple[str, str], ...],
+    packed: datetime | None,
 ) -> Draft:
     name = "-".join(part for part in (naming.name or DEFAULT_NAME, extension) if part)
     try:
@@ -130,7 +138,7 @@ def _draft(
         raise UsageError(
             Finding(code="usage", message=str(error), where=Where(subject="--name"), hint="choose a shorter --name")
         ) from error
-    created = naming.created or _newest(packages, naming.now)
+    created = naming.created or packed
     if created is None:
         raise InputError(_no_time(packages))
     created = created.replace(microsecond=0)
