@@ -175,9 +175,10 @@ def shape(
 
     projects = tuple(sorted(site.registry.projects.items()))
     bundles = tuple(bundle.manifest.digest for bundle in catalog.bundles)
+    chosen = tuple(sorted((str(reference), str(image.digest)) for reference, image in catalog.chosen.items()))
     registry = (site.registry.images, mirrors.host, projects) if asked else ()
     settling = (tuple(invented[0]), tuple(invented[1]), repr(invented[2].groups), repr(site.generated))
-    key = (tuple(part.key for part in parts), settling, registry, bundles)
+    key = (tuple(part.key for part in parts), settling, registry, bundles, chosen)
     return with_node_delivery(site, tools.memo.get(("shape", *key), make), catalog, mirrors, tools)
 
 

@@ -25,6 +25,7 @@ from renderer.formats.locked_values import (
 from renderer.model.bundles.extension import extension_name
 from renderer.model.fields import FieldError, Fields
 from renderer.model.generated.groups import CertificateWish
+from renderer.model.images.referrers import PinnedReferrer
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
@@ -95,12 +96,22 @@ def _extension(entry: LockedExtension) -> Flow:
 
 
 def _image(entry: LockedImage) -> Flow:
-    return {
+    body: dict[str, Flow] = {
         "reference": str(entry.reference),
         "digest": str(entry.digest),
         "platforms": {str(platform): str(digest) for platform, digest in sorted(entry.platforms.items())},
         "mirror": entry.mirror,
     }
+    if entry.index is not None:
+        body["index"] = str(entry.index)
+    if entry.referrers:
+        body["referrers"] = [_referrer(referrer) for referrer in entry.referrers]
+    return body
+
+
+def _referrer(referrer: PinnedReferrer) -> Flow:
+    tag: dict[str, Flow] = {"tag": referrer.tag} if referrer.tag is not None else {}
+    return {"digest": str(referrer.digest), "subject": str(referrer.subject), **tag}
 
 
 def _flow(value: Flow) -> str:
@@ -247,7 +258,7 @@ def _read_extension(fields: Fields) -> LockedExtension:
 
 
 def _read_image(fields: Fields) -> LockedImage:
-    only(fields, "reference digest platforms mirror")
+    only(fields, "reference digest platforms mirror index referrers")
     platforms = fields.child("platforms")
     return LockedImage(
         reference=fields.parsed("reference", ImageReference.parse),
@@ -257,4 +268,15 @@ def _read_image(fields: Fields) -> LockedImage:
             for name in platforms.content
         },
         mirror=fields.text("mirror"),
+        index=fields.optional("index", Digest.parse),
+        referrers=tuple(map(_read_referrer, fields.children("referrers"))),
+    )
+
+
+def _read_referrer(fields: Fields) -> PinnedReferrer:
+    only(fields, "digest subject tag")
+    return PinnedReferrer(
+        digest=fields.parsed("digest", Digest.parse),
+        subject=fields.parsed("subject", Digest.parse),
+        tag=fields.optional_text("tag"),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from renderer.errors import Finding, Severity, Where
 from renderer.model.generated.groups import CertificateWish, GeneratedGroup, groups_of
 from renderer.model.generated.values import GeneratedValue
+from renderer.model.images.referrers import PinnedReferrer
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
 
@@ -49,12 +50,18 @@ class LockedExtension:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedImage:
-    """One image that the rendered objects or enabled extensions name. `mirror` is its place in the site registry."""
+    """One image that the rendered objects or enabled extensions name. `mirror` is its place in the site registry.
+
+    `index` is the index that `digest`, one of its manifests, stands in for, because the registry would refuse a part of
+    an index. `referrers` are the signatures and attestations that the registry must hold beside the image.
+    """
 
     reference: ImageReference
     digest: Digest
     platforms: Mapping[Platform, Digest]
     mirror: str
+    index: Digest | None = None
+    referrers: tuple[PinnedReferrer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,16 @@ class Fallback(Enum):
     UPSTREAM = "upstream"
 
 
+class IndexesMode(Enum):
+    """What the site registry does with an index of which it does not hold all manifests.
+
+    WHOLE: it refuses it (Harbor, docker-registry 2.x, distribution 3 as it comes). SPARSE: it takes it.
+    """
+
+    WHOLE = "whole"
+    SPARSE = "sparse"
+
+
 class NodeDelivery(Enum):
     """How the files of `nodes/` reach the nodes.
 
@@ -111,6 +121,7 @@ class SiteRegistry:
     ca: bytes | None = None
     ca_file: str | None = None
     credentials: SecretReference | None = None
+    indexes: IndexesMode = IndexesMode.WHOLE
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)

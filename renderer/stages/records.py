@@ -97,6 +97,11 @@ def _report(composed: Composed) -> dict[str, Json]:
         ],
         "waves": [_row(f"`{wave.directory}`", str(len(wave.manifests)), _kinds(wave.manifests)) for wave in waves],
         "image_count": len(lock.images),
+        "stand_ins": [
+            _row(f"`{one.reference}`", ", ".join(map(str, sorted(one.platforms))), f"`{one.digest}`", f"`{one.index}`")
+            for one in lock.images
+            if one.index is not None
+        ],
         "mirrors": [
             _row("every other registry" if one.source == "*" else f"`{one.source}`", f"`{host}/{one.project}`")
             for one in composed.mirrors.mirrors

@@ -119,6 +119,8 @@ class Loader:
         A bundle of a registry is the one that `lock` names; with `fresh`, or when it names none, the newest that the
         profile admits. Raises BundleRefusedError with what is wrong with every bundle, InputError, or RemoteError.
         """
+        from renderer.stages.whole_indexes import for_registry
+
         policy = self.policy(site.trust)
         verified: list[VerifiedBundle] = []
         faults: list[RendererError] = []
@@ -131,7 +133,8 @@ class Loader:
             kinds = (BundleRefusedError, InputError, RemoteError)
             worst = next(kind for kind in kinds if any(isinstance(fault, kind) for fault in faults))
             raise worst(*(finding for fault in faults for finding in fault.findings))
-        return self.memo.get(("catalog", tuple(id(bundle) for bundle in verified)), lambda: Catalog.of(verified))
+        key = ("catalog", tuple(id(bundle) for bundle in verified), site.registry.indexes, site.cluster.platforms)
+        return self.memo.get(key, lambda: for_registry(Catalog.of(verified), site))
 
     def verified(self, path: str, policy: TrustPolicy) -> VerifiedBundle:
         """The bundle in the layout at `path`, verified without regard to any lock."""

@@ -22,6 +22,7 @@ from renderer.model.bundles.bundle import Catalog, Offer
 from renderer.model.check import judge
 from renderer.model.fields import Json
 from renderer.model.generated.sealed import Captured
+from renderer.model.images.referrers import PinnedReferrer
 from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, drift
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
@@ -32,6 +33,7 @@ from renderer.stages.explain import explain
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.resolve import attempt, resolve
 from renderer.stages.settle.sealed.expiry import expiring_certificates
+from renderer.stages.whole_indexes import cut_indexes
 
 
 def lock(
@@ -96,7 +98,8 @@ def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str], r
     found = survey(site, enabled, catalog, loader.tools(site), wish)
     check_names(wish, found, site)
     soon = expiring_certificates(Captured(groups=found.capture.groups), site.generated.expiring, wish.today, profile)
-    judged = judge((*kept.findings, *found.findings, *soon), site.checks, profile=profile, today=wish.today)
+    cut = cut_indexes(catalog, found.images, site)
+    judged = judge((*kept.findings, *found.findings, *soon, *cut), site.checks, profile=profile, today=wish.today)
     failing = judged.failing(site.checks)
     if failing:
         raise CheckFailedError(*judged.findings)
@@ -181,6 +184,8 @@ def _lock_of(
                 digest=dictionary[reference].digest,
                 platforms={platform: content.digest for platform, content in dictionary[reference].platforms.items()},
                 mirror=mirrors.location(reference) or "",
+                index=dictionary[reference].index,
+                referrers=tuple(map(PinnedReferrer.of, dictionary[reference].referrers)),
             )
             for reference in found.images
         ),

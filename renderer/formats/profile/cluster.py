@@ -19,6 +19,7 @@ from renderer.model.site import (
     GitOps,
     GitOpsAgent,
     ImagesMode,
+    IndexesMode,
     Runtime,
     SecretReference,
     SiteRegistry,
@@ -88,6 +89,7 @@ def read_registry(reading: Reading, fields: Fields) -> SiteRegistry | None:
     images = reading.noun(fields, "images", ImagesMode, ImagesMode.MIRROR)
     fallback = reading.noun(fields, "fallback", Fallback, Fallback.NEVER)
     credentials = _credentials(reading, fields)
+    indexes = reading.noun(fields, "indexes", IndexesMode, IndexesMode.WHOLE)
     with reading.guard(fields.at("url")):
         url = fields.text("url")
         try:
@@ -100,6 +102,7 @@ def read_registry(reading: Reading, fields: Fields) -> SiteRegistry | None:
                 ca=ca,
                 ca_file=ca_file,
                 credentials=credentials,
+                indexes=indexes,
             )
             _check_host(registry.host)
         except ValueError as error:

@@ -57,6 +57,8 @@ class BundleImage:
     `reference` has the tag by which manifests name it. `content` is the index (or, for a single-platform image, the
     manifest) that the reference stands for upstream: its digest is the pin. `platforms` are the manifests that the
     bundle carries; `omitted` the platforms of the index that it left out. `referrers` speak of what is carried.
+    `index` is set where one of its manifests stands in for the index that the reference stands for upstream
+    (`renderer.stages.whole_indexes`).
     """
 
     reference: ImageReference
@@ -64,6 +66,7 @@ class BundleImage:
     platforms: Mapping[Platform, Descriptor]
     omitted: tuple[Platform, ...] = ()
     referrers: tuple[Referrer, ...] = ()
+    index: Digest | None = None
 
     @property
     def digest(self) -> Digest:
@@ -119,11 +122,13 @@ class Offer:
 class Catalog:
     """All extension versions that the verified bundles of a site offer; by name, newest first.
 
-    When two bundles offer the same version, the one that the profile names first wins.
+    When two bundles offer the same version, the one that the profile names first wins. `chosen` are images in place of
+    what the bundles say.
     """
 
     bundles: tuple[VerifiedBundle, ...]
     offers: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)
+    chosen: Mapping[ImageReference, BundleImage] = field(default_factory=dict)
 
     @classmethod
     def of(cls, bundles: Iterable[VerifiedBundle]) -> Catalog:
@@ -151,4 +156,4 @@ class Catalog:
         for bundle in self.bundles:
             for image in bundle.bundle.images:
                 dictionary.setdefault(image.reference, image)
-        return dictionary
+        return {**dictionary, **self.chosen}

@@ -53,8 +53,9 @@ class ImageIndex:
 
 
 def vouches(image: BundleImage, digest: str) -> bool:
-    """True when `digest` is the image's own, or that of the manifest of one of its platforms."""
-    return digest == str(image.digest) or any(digest == str(part.digest) for part in image.platforms.values())
+    """True when `digest` is the image's own, that of one of its platforms, or of the index that it stands in for."""
+    own = {str(image.digest), str(image.index or image.digest)}
+    return digest in own or any(digest == str(part.digest) for part in image.platforms.values())
 
 
 def _spellings(reference: ImageReference) -> list[str]:

@@ -102,6 +102,8 @@ class Pins:
         image = self.index.find(spotted.name, spotted.tag, spotted.digest)
         if image is not None:
             digest = spotted.digest or str(image.digest)
+            if image.index is not None and digest == str(image.index):
+                digest = str(image.digest)  # the index itself cannot be in the site registry
             replacement = self._pinned(image, digest)
             if not vouches(image, digest):
                 return _faulty(spotted.start, spotted.end, text, _mismatch(text, image, digest))

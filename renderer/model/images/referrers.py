@@ -1,0 +1,35 @@
+"""Manifests that speak of an image, as a lock pins them: signatures, attestations, SBOMs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from renderer.model.bundles.bundle import Referrer
+from renderer.model.reference import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedReferrer:
+    """The digest of a referrer and of what it speaks of; `tag` is the one by which cosign looks for it."""
+
+    digest: Digest
+    subject: Digest
+    tag: str | None = None
+
+    @classmethod
+    def of(cls, referrer: Referrer) -> PinnedReferrer:
+        """A referrer of a bundle, pinned."""
+        return cls(digest=referrer.content.digest, subject=referrer.subject, tag=referrer.tag)
+
+
+def speaking_of(referrers: Iterable[PinnedReferrer], subjects: Iterable[Digest]) -> tuple[PinnedReferrer, ...]:
+    """Those of `referrers` that speak of `subjects`, or of one that does; each behind what it speaks of."""
+    waiting = list(referrers)
+    known = set(subjects)
+    found: list[PinnedReferrer] = []
+    while fresh := [one for one in waiting if one.subject in known]:
+        waiting = [one for one in waiting if one.subject not in known]
+        known.update(one.digest for one in fresh)
+        found += fresh
+    return tuple(found)
