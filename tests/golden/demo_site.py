@@ -13,6 +13,11 @@ CASES = {
     "demo-argocd": {},
     "demo-flux": {"    agent: argocd": "    agent: flux", "    distribution: k3s": "    distribution: kubeadm"},
     "demo-rewrite": {"    images: mirror": "    images: rewrite", "    runtime: containerd": "    runtime: cri-o"},
+    "demo-daemonset": {
+        "    distribution: k3s": "    distribution: kubeadm",
+        "  trust: profiles/trust.yaml": "  trust: profiles/trust.yaml\n"
+        "  nodes: {delivery: daemonset, image: quay.io/example/migrate:1.2.0}",
+    },
 }
 """Golden trees by name, and what differs from the demo in `profiles/base/edge.yaml` (line before, line after)."""
 
