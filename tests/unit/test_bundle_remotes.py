@@ -181,6 +181,7 @@ def test_all_that_registries_lack_is_told_at_once(
     assert first.message == f"`{oci(running, 'some/no/such:1')}` does not exist"
     assert first.hint == f"skopeo list-tags docker://127.0.0.1:{running.port}/some/no/such"
     assert (second.code, second.where.path) == ("platform-missing", "spec.images[0].images[0]")
+    assert second.hint == f"skopeo inspect --raw docker://127.0.0.1:{running.port}/some/library/nginx:1.27"
 
 
 def test_a_registry_that_is_not_there_ends_with_its_own_exit_code(workshop: Workshop, tmp_path: Path) -> None:

@@ -33,12 +33,12 @@ def outcome(
     components = sum(len(extension.components) for extension in bundle.extensions)
     platforms = ", ".join(map(str, bundle.platforms))
     held = f"{count(len(bundle.images), 'image')} ({carried} carried) for {platforms}"
-    resolved = [one for one in images if one.resolved is not None]
+    resolved = [one for one in images if not one.pinned]
     lines = [
         headline(bundle),
         f"  {count(len(bundle.extensions), 'extension')}, {count(components, 'component')}, {held}",
         f"  {discovery.line}",
-        *(f"  {one.image.reference} is {one.image.digest}, from {one.resolved}" for one in resolved),
+        *(f"  {one.image.reference} is {one.image.digest}, from {one.remote}" for one in resolved),
         f"  {count(len(blobs), 'blob')}, {size(total)}, written to {output}",
         f"  {manifest.digest} (not signed yet)",
     ]
@@ -51,7 +51,7 @@ def outcome(
             "images": len(bundle.images),
             "carriedImages": carried,
             "resolved": [
-                {"reference": str(one.image.reference), "from": one.resolved, "digest": str(one.image.digest)}
+                {"reference": str(one.image.reference), "from": str(one.remote), "digest": str(one.image.digest)}
                 for one in resolved
             ],
             "blobs": len(blobs),

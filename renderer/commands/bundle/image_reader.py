@@ -23,6 +23,7 @@ from renderer.formats.bundle.artifact import (
     parse_manifest,
     platform_of_config,
 )
+from renderer.formats.bundle.remote_source import RemoteName
 from renderer.model.bundles.bundle import BundleImage, Referrer, ReferrerForm
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest, ImageReference, Platform
@@ -39,13 +40,14 @@ _REFERRERS_LIMIT: Final = 1_000
 class FoundImage:
     """An image, the blobs that the bundle carries of it, and where the source speaks of it.
 
-    `resolved` is the name whose tag was followed to a digest that the source does not state.
+    `remote` is its name in the registry that it lies in; it is not `pinned` when only a tag led to it.
     """
 
     image: BundleImage
     blobs: tuple[Blob, ...]
     where: Where
-    resolved: str | None = None
+    remote: RemoteName | None = None
+    pinned: bool = True
 
 
 def read_image(

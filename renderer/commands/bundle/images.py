@@ -132,7 +132,7 @@ def read_remote(registry: Registry, image: RemoteImage, platforms: Iterable[Plat
     place = RegistryPlace(registry, image.source.repository)
     root = resolve(registry, image.source, where)
     found = read_image(place, image.reference, root, platforms, where)
-    return found if image.source.digest else replace(found, resolved=str(image.source))
+    return replace(found, remote=image.source, pinned=image.source.digest is not None)
 
 
 def _conflict(before: FoundImage, found: FoundImage) -> Finding:
@@ -154,7 +154,9 @@ def _missing_platforms(found: FoundImage, wanted: Iterable[Platform]) -> Iterato
             code="platform-missing",
             message=f"`{found.image.reference}` does not exist for {', '.join(map(str, missing))}",
             where=found.where,
-            expected=f"an image for {', '.join(map(str, wanted))}, as `spec.platforms` demands",
+            expected=f"an image for {', '.join(map(str, wanted))}",
             got=", ".join(str(platform) for platform in (*have, *found.image.omitted)) or "no platform at all",
-            hint="skopeo copy --all docker://REFERENCE oci:DIRECTORY:REFERENCE",
+            hint=f"skopeo inspect --raw {found.remote.for_skopeo}"
+            if found.remote
+            else f"skopeo copy --all docker://{found.image.reference} oci:DIRECTORY:{found.image.reference}",
         )

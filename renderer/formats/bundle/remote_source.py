@@ -39,6 +39,12 @@ class RemoteName:
         """What the registry is asked for."""
         return str(self.digest or self.tag)
 
+    @property
+    def for_skopeo(self) -> str:
+        """The name as skopeo takes it, which is one of tag and digest only."""
+        name = f"docker://{self.url.partition('://')[2]}/{self.repository}"
+        return f"{name}@{self.digest}" if self.digest else f"{name}:{self.tag}"
+
     def __str__(self) -> str:
         tag, digest = f":{self.tag}" if self.tag else "", f"@{self.digest}" if self.digest else ""
         return f"{OCI}{self.url.partition('://')[2]}/{self.repository}{tag}{digest}"
