@@ -115,6 +115,7 @@ def test_what_follows_from_content_is_told_with_what_it_follows_from(shop: Shop)
     pod = f"template: {{metadata: {{labels: {{a: b}}, annotations: {{\n{line}\n}}}}, spec: {{containers: []}}}}"
     deployment = f"kind: Deployment\nspec:\n  selector: {{matchLabels: {{a: b}}}}\n  {pod}\n"
     vault = DOOR.partition("---\n")[2]
+    edit(PROFILE, "  extensions:\n", "  generated: {default: external}\n  extensions:\n")
     shop.bundle(door=vault, extra=f"apiVersion: apps/v1\nmetadata: {{name: till}}\n{deployment}")
     shop.ok(*LOCKING)
     assert shop.ok(*SHOW).endswith(

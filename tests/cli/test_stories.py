@@ -103,6 +103,7 @@ def test_flux_would_delete_a_database_that_moves_to_a_later_wave(shop: Shop) -> 
 
 
 def test_a_bundle_of_a_newer_version_shows_what_it_changes_before_anything_is_written(shop: Shop) -> None:
+    edit(PROFILE, "  extensions:\n", "  generated: {default: external}\n  extensions:\n")
     shop.bundle(session=INVENTS.replace("MODE", "a"))
     update(shop)
     page = (TREE / "records/secrets.md").read_text()

@@ -22,7 +22,7 @@ from renderer.formats.kubesphere.package import AGENT_TAG, HOST_TAG, forced_valu
 from renderer.model.bundles.chart import ChartRequest
 from renderer.model.bundles.extension import Component, ComponentKind, Descriptor
 from renderer.model.fields import Fields, Json
-from renderer.model.generated.policy import GeneratedPolicy
+from renderer.model.generated.policy import GeneratedPolicy, Mode
 from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import Digest
 from renderer.model.rendering import Inflated
@@ -186,7 +186,7 @@ class TestBothEngines:
         request = request_for(archive)
         renders = [read_chart(one.inflate(request), "demo", component(archive)) for one in (embedded, executable)]
         generated = discover(renders[0].manifests, renders[1].manifests).values
-        one, other = (settle(render.manifests, generated, GeneratedPolicy()) for render in renders)
+        one, other = (settle(render.manifests, generated, GeneratedPolicy(default=Mode.EXTERNAL)) for render in renders)
         assert one == other
 
     def test_over_real_charts(
@@ -202,9 +202,9 @@ class TestBothEngines:
                     assert one == other, name
                     continue
                 generated = discover(one.manifests, again.manifests).values
-                settled = settle(one.manifests, generated, GeneratedPolicy())
-                assert settled == settle(again.manifests, generated, GeneratedPolicy()), name
-                assert settled == settle(other.manifests, generated, GeneratedPolicy()), name
+                settled = settle(one.manifests, generated, GeneratedPolicy(default=Mode.EXTERNAL))
+                assert settled == settle(again.manifests, generated, GeneratedPolicy(default=Mode.EXTERNAL)), name
+                assert settled == settle(other.manifests, generated, GeneratedPolicy(default=Mode.EXTERNAL)), name
 
     def test_work_in_threads(self, engine: ChartEngine, pack_chart: Pack) -> None:
         archive = pack_chart("umbrella")

@@ -17,6 +17,7 @@ from renderer.stages.chart import name_hooks
 from renderer.stages.settle import PLACEHOLDER, settle, unsettled
 
 ORIGIN = Origin(extension="demo", component="web", source="web/templates/a.yaml")
+BY_HAND = GeneratedPolicy(default=Mode.EXTERNAL)
 PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
@@ -32,15 +33,16 @@ def generated(of: Manifest | ObjectId, path: str, kind: GeneratedKind) -> Genera
 
 def given(*rules: tuple[str, str, Json]) -> GeneratedPolicy:
     return GeneratedPolicy(
+        default=Mode.EXTERNAL,
         rules=tuple(
             GeneratedRule(object=one, field=field, value=value, reason="because") for one, field, value in rules
-        )
+        ),
     )
 
 
 def external(objects: str, field: str) -> GeneratedPolicy:
     rule = GeneratedRule(object=objects, field=field, mode=Mode.EXTERNAL, reason="because")
-    return GeneratedPolicy(rules=(rule,))
+    return GeneratedPolicy(default=Mode.EXTERNAL, rules=(rule,))
 
 
 def webhook(ca: str) -> Manifest:
@@ -64,7 +66,7 @@ class TestSecrets:
     )
 
     def test_stay_out_of_the_tree_and_keep_their_shape(self) -> None:
-        settled = settle([self.SECRET], self.FIELDS, GeneratedPolicy())
+        settled = settle([self.SECRET], self.FIELDS, BY_HAND)
         assert settled.manifests == ()
         assert settled.findings == ()
         (external,) = settled.external
@@ -89,12 +91,12 @@ class TestSecrets:
     def test_of_another_component_under_the_same_name_are_left_alone(self) -> None:
         # Neither has a namespace yet where its chart leaves that to the release.
         other = self.SECRET.from_origin(component="other")
-        settled = settle([self.SECRET, other], self.FIELDS, GeneratedPolicy())
+        settled = settle([self.SECRET, other], self.FIELDS, BY_HAND)
         assert settled.manifests == (other,)
         assert [one.manifest.origin for one in settled.external] == [ORIGIN]
 
     def test_without_invented_fields_are_left_alone(self) -> None:
-        assert settle([self.SECRET], (), GeneratedPolicy()).manifests == (self.SECRET,)
+        assert settle([self.SECRET], (), BY_HAND).manifests == (self.SECRET,)
 
 
 class TestCaBundles:
@@ -114,7 +116,7 @@ class TestCaBundles:
         assert settle([webhook("invented")], self.FIELDS, rules).findings == ()
 
     def test_that_nobody_gives_are_a_finding_with_the_lines_that_settle_them(self) -> None:
-        settled = settle([webhook("aW52ZW50ZWQ=")], self.FIELDS, GeneratedPolicy())
+        settled = settle([webhook("aW52ZW50ZWQ=")], self.FIELDS, BY_HAND)
         (finding,) = settled.findings
         assert finding.code == "generated-value"
         assert finding.message == (
@@ -156,7 +158,7 @@ class TestTexts:
         assert settled.manifests[0].body["data"] == {"app.yaml": "url: x\n  token: public\nlevel: info\n"}
 
     def test_never_show_the_value_in_a_finding(self) -> None:
-        settled = settle([self.CONFIG], [self.FIELD], GeneratedPolicy())
+        settled = settle([self.CONFIG], [self.FIELD], BY_HAND)
         (finding,) = settled.findings
         assert "HUSH" not in str(finding)
         assert '          field: "data*app.yaml*"' in finding.explanation
@@ -164,7 +166,7 @@ class TestTexts:
 
     def test_of_one_object_make_one_finding(self) -> None:
         more = generated(self.CONFIG, "data.b", GeneratedKind.OTHER)
-        assert len(settle([self.CONFIG], [self.FIELD, more], GeneratedPolicy()).findings) == 1
+        assert len(settle([self.CONFIG], [self.FIELD, more], BY_HAND).findings) == 1
 
 
 class TestChecksums:
@@ -178,7 +180,7 @@ class TestChecksums:
             generated(secret, "data.key", GeneratedKind.SECRET),
             generated(deployment, "spec.checksum", GeneratedKind.CHECKSUM),
         ]
-        (kept,) = settle([deployment, secret], fields, GeneratedPolicy()).manifests
+        (kept,) = settle([deployment, secret], fields, BY_HAND).manifests
         return kept
 
     def test_are_of_what_the_generated_objects_settle_to(self) -> None:
@@ -191,7 +193,7 @@ class TestChecksums:
         """The checksum of a deployment over `of`, in a site where `Secret a` is generated."""
         checksum = generated(self.deployment("x"), "spec.checksum", GeneratedKind.CHECKSUM)
         fields = [replace(checksum, of=of), generated(SECRET, "data.key", GeneratedKind.SECRET)]
-        settled = settle([self.deployment("x"), *objects], fields, GeneratedPolicy())
+        settled = settle([self.deployment("x"), *objects], fields, BY_HAND)
         (body,) = (one.body for one in settled.manifests if one.id.kind == "Deployment")
         return cast("dict[str, Json]", body["spec"])["checksum"]
 
@@ -259,7 +261,7 @@ class TestNames:
 
     def test_of_hooks_become_stable_and_get_their_hash_later(self) -> None:
         one, other = (
-            settle([self.job(name, hook=HookPhase.AFTER)], [self.FIELD], GeneratedPolicy()).manifests
+            settle([self.job(name, hook=HookPhase.AFTER)], [self.FIELD], BY_HAND).manifests
             for name in ("setup-1", "setup-2")
         )
         assert one == other
@@ -268,7 +270,7 @@ class TestNames:
 
     def test_of_other_objects_follow_their_content(self) -> None:
         first, again, other = (
-            settle([self.job(name, image=image)], [self.FIELD], GeneratedPolicy()).manifests[0].id.name
+            settle([self.job(name, image=image)], [self.FIELD], BY_HAND).manifests[0].id.name
             for name, image in (("setup-1", "i"), ("setup-2", "i"), ("setup-3", "j"))
         )
         assert first == again != other
@@ -277,12 +279,12 @@ class TestNames:
 
     def test_of_two_hooks_with_one_stem_stay_apart(self) -> None:
         jobs = [self.job(f"setup-{n}", hook=HookPhase.AFTER, image=str(n)) for n in (1, 2)]
-        settled = settle(jobs, [self.FIELD], GeneratedPolicy()).manifests
+        settled = settle(jobs, [self.FIELD], BY_HAND).manifests
         assert len({one.id for one in settled}) == 2
 
     def test_are_not_looked_for_in_other_templates(self) -> None:
         elsewhere = self.job("setup-fixed").from_origin(source="web/templates/b.yaml")
-        assert settle([elsewhere], [self.FIELD], GeneratedPolicy()).manifests == (elsewhere,)
+        assert settle([elsewhere], [self.FIELD], BY_HAND).manifests == (elsewhere,)
 
 
 class TestStrangeLocks:
@@ -298,12 +300,12 @@ class TestStrangeLocks:
     def test_objects_that_are_not_there_are_passed_over(self) -> None:
         field = generated(ObjectId("", "Secret", "", "gone"), "data.x", GeneratedKind.SECRET)
         config = manifest("ConfigMap")
-        assert settle([config], [field], GeneratedPolicy()).manifests == (config,)
+        assert settle([config], [field], BY_HAND).manifests == (config,)
 
     def test_an_object_that_comes_and_goes_must_be_created_by_an_operator(self) -> None:
         config = manifest("ConfigMap")
         field = generated(config, "", GeneratedKind.OTHER)
-        (finding,) = settle([config], [field], GeneratedPolicy()).findings
+        (finding,) = settle([config], [field], BY_HAND).findings
         assert finding.message == "the chart yields `ConfigMap a` in some renders only"
         assert '          field: "*"' in finding.explanation
         assert settle([config], [field], external("ConfigMap a", "*")).manifests == ()
