@@ -216,7 +216,7 @@ def test_a_referrer_that_was_tampered_with_is_found(workshop: Workshop, layout: 
     place.write_bytes(place.read_bytes().replace(b"simplesigning", b"simplesignims"))
     with pytest.raises(BundleRefusedError) as caught:
         workshop.verify(workshop.policy("vendor"))
-    assert {fault.code for fault in caught.value.findings} == {"blob-digest-mismatch"}
+    assert "blob-digest-mismatch" in {fault.code for fault in caught.value.findings}
 
 
 def test_what_is_no_image_is_told_and_the_rest_is_read(workshop: Workshop, layout: ImageLayout) -> None:
