@@ -205,7 +205,7 @@ def test_a_file_is_added(path: str, restored: Signed) -> None:
     restored.workshop.write({f"bundle/{path}": b"x"})
     (finding,) = restored.refused()
     assert finding.code == "foreign-file"
-    assert finding.message == "an OCI layout has no place for 1 file that lie in it"
+    assert finding.message == "an OCI layout has no place for 1 file found in it"
     assert finding.explanation == (path,)
     assert finding.hint == f"rm bundle/{path}"
 

@@ -122,7 +122,7 @@ def _strangers(source: Layout, check: _BlobCheck) -> list[Finding]:
     findings = []
     for code, paths, what in (
         ("unreferenced-blob", blobs, f"nothing that is signed leads to {count(len(blobs), 'blob')} of the layout"),
-        ("foreign-file", files, f"an OCI layout has no place for {count(len(files), 'file')} that lie in it"),
+        ("foreign-file", files, f"an OCI layout has no place for {count(len(files), 'file')} found in it"),
     ):
         if paths:
             findings.append(
