@@ -62,9 +62,9 @@ def import_packages(
     stores = open_stores(wish.sources, files)
     prepared: list[tuple[Surveyed, Prepared | Outcome]] = []
     for one in found:
-        with told_at(one.draft):
-            listed = _listed(one, wish, stores, files, bench, schema)
-            document = one.draft.document(listed, schema)
+        listed = _listed(one, wish, stores, files, bench, schema)
+        document = one.draft.document(listed, schema)
+        with told_at(one.draft, listed, remarks(one.discovery.records)):
             prepared.append((one, prepare(document, files, bench, None, _advice(one.draft))))
     refused = [(one.draft, result) for one, result in prepared if isinstance(result, Outcome)]
     if refused:
@@ -95,8 +95,7 @@ def import_sources(files: Files, wish: Import, output: str, bench: Workbench, sc
     stores = open_stores(wish.sources, files)
     written = []
     for one in found:
-        with told_at(one.draft):
-            listed = _listed(one, wish, stores, files, bench, schema)
+        listed = _listed(one, wish, stores, files, bench, schema)
         path = f"{output}/{one.draft.name}.yaml" if wish.each else output
         directory = path.rpartition("/")[0]
         told = remarks(one.discovery.records)
@@ -136,7 +135,8 @@ def _listed(
     listed = entries(one.wanted, wish.sources, stores, everything=not wish.each)
     if wish.sources.carried or not listed:
         return listed
-    return by_digest(collect_images(one.draft.document(listed, schema), files, bench))
+    with told_at(one.draft, listed, remarks(one.discovery.records)):
+        return by_digest(collect_images(one.draft.document(listed, schema), files, bench))
 
 
 def _seen_from(entry: Entry, directory: str) -> Entry:

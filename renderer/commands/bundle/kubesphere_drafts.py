@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from renderer.commands.bundle.kubesphere_packages import FoundPackage
 from renderer.errors import Finding, InputError, Severity, UsageError, Where
@@ -17,7 +17,7 @@ from renderer.formats.bundle.source import BundleSourceDocument, read_bundle_sou
 from renderer.formats.kubernetes.manifests import dump
 from renderer.formats.kubesphere.ks_core import KS_CORE, KS_CORE_NAMESPACE
 from renderer.model.bundles.extension import extension_name
-from renderer.model.fields import Json
+from renderer.model.fields import Json, read_path
 from renderer.model.reference import Platform
 from renderer.model.version import Version
 
@@ -96,15 +96,26 @@ class Draft:
         """What messages call a `bundle.yaml` that nobody wrote."""
         return f"{self.name}.yaml"
 
-    def placed(self, finding: Finding) -> Finding:
-        """A finding about the text that nobody wrote, told at the package that it is about, or at the bundle."""
+    def placed(
+        self,
+        finding: Finding,
+        images: Sequence[Mapping[str, Json]] = (),
+        remarks: Mapping[str, str] = MappingProxyType({}),
+    ) -> Finding:
+        """A finding about the text that nobody wrote, told at the package, the image or the bundle that it is about."""
         where = finding.where
         if where.file != self.file:
             return finding
-        for index, one in enumerate(self.packages):
-            if (where.path or "").startswith(f"spec.extensions[{index}]"):
-                return finding.at(Where(file=one.path))
-        return finding.at(Where(subject=f"bundle {self.name} {self.version}"))
+        bundle = Where(subject=f"bundle {self.name} {self.version}")
+        match read_path(where.path or ""):
+            case ("spec", "extensions", int(index), *_):
+                return finding.at(Where(file=self.packages[index].path))
+            case ("spec", "images", int(index), "images", int(number)):
+                named = cast("list[str]", images[index]["images"])[number]
+                users = f"needed by: {remarks[named]}" if named in remarks else ""
+                hint = f'--accept "{named}=the reason why sites do without", or copy it there'
+                return replace(finding, where=bundle, explanation=(*finding.explanation, users), hint=hint)
+        return finding.at(bundle)
 
 
 def drafts_of(
@@ -144,7 +155,7 @@ def _draft(
     created = created.replace(microsecond=0)
     return Draft(
         name=name,
-        version=naming.version or _version(packages, created, one=bool(extension)),
+        version=naming.version or _version(packages, created),
         sequence=naming.sequence or int(f"{created:%Y%m%d%H%M}"),
         created=created,
         platforms=naming.platforms,
@@ -157,10 +168,11 @@ def _newest(packages: Iterable[FoundPackage], now: datetime) -> datetime | None:
     return max((one.packed for one in packages if one.packed is not None and one.packed <= now), default=None)
 
 
-def _version(packages: Sequence[FoundPackage], created: datetime, *, one: bool) -> Version:
-    """The newest version of the extension; of a bundle of many that of KubeSphere, or else the day it was made."""
-    core = [found.extension.version for found in packages if one or found.extension.name == KS_CORE]
-    newest = max(core, default=Version(created.year, created.month, created.day))
+def _version(packages: Sequence[FoundPackage], created: datetime) -> Version:
+    """The newest version of the one extension; of a bundle of many that of KubeSphere, or else the day it was made."""
+    one = len({found.extension.name for found in packages}) == 1
+    leading = [found.extension.version for found in packages if one or found.extension.name == KS_CORE]
+    newest = max(leading, default=Version(created.year, created.month, created.day))
     return replace(newest, build="", text="")
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from renderer.commands.bundle.build import collect
 from renderer.commands.bundle.discovery_report import Discovery, discover
 from renderer.commands.bundle.kubesphere_drafts import Draft
-from renderer.commands.bundle.kubesphere_images import needed
+from renderer.commands.bundle.kubesphere_images import Entry, needed
 from renderer.commands.bundle.workbench import Workbench
 from renderer.errors import RendererError
 from renderer.model.fields import Json
 from renderer.ports import Files
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,12 @@ def survey(draft: Draft, files: Files, bench: Workbench, schema: Mapping[str, Js
 
 
 @contextmanager
-def told_at(draft: Draft) -> Iterator[None]:
-    """Faults of a text that nobody wrote are told at the packages that it is about."""
+def told_at(draft: Draft, images: Sequence[Entry] = (), told: Mapping[str, str] = NOTHING) -> Iterator[None]:
+    """Faults of a text that nobody wrote are told at the packages and images that it is about.
+
+    `images` are the entries that the text has, `told` is what is known of each image.
+    """
     try:
         yield
     except RendererError as error:
-        raise type(error)(*(draft.placed(finding) for finding in error.findings)) from error
+        raise type(error)(*(draft.placed(finding, images, told) for finding in error.findings)) from error
