@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from renderer.adapters.registry.client import RegistryClient
     from renderer.model.bundles.address import BundleAddress
     from renderer.model.site import SiteRegistry
-    from renderer.ports import BundleRepository, Progress
+    from renderer.ports import BundleRepository, BundleSource, Progress, Registry
 
 _CERTIFICATE: Final = (
     Argument(names=("--client-certificate",), help="a client certificate (PEM); needs --client-key", metavar="FILE"),
     Argument(names=("--client-key",), help="the key of --client-certificate", metavar="FILE"),
 )
-_CONNECTION: Final = (
+_ACCESS: Final = (
     *_CERTIFICATE,
     Argument(
         names=("--authfile",),
@@ -31,8 +31,8 @@ _CONNECTION: Final = (
         "docker, podman or skopeo login wrote, credential helpers included)",
         metavar="FILE",
     ),
-    Argument(names=("--jobs", "-j"), help="how many blobs travel at once (default: 4)", default="4"),
 )
+_BLOBS: Final = Argument(names=("--jobs", "-j"), help="how many blobs travel at once (default: 4)", default="4")
 REGISTRY_ARGUMENTS: Final = (
     Argument(
         names=("--registry",),
@@ -41,7 +41,8 @@ REGISTRY_ARGUMENTS: Final = (
         completes="nothing",
     ),
     Argument(names=("--ca",), help="trust this CA (PEM) instead of the one in the profile", metavar="FILE"),
-    *_CONNECTION,
+    *_ACCESS,
+    _BLOBS,
 )
 _CA: Final = Argument(names=("--ca",), help="trust this CA (PEM) instead of the system's", metavar="FILE")
 SOURCES_ARGUMENTS: Final = (
@@ -56,12 +57,14 @@ SOURCES_ARGUMENTS: Final = (
     Argument(names=("--jobs", "-j"), help="how many images are asked for at once (default: 4)", default="4"),
 )
 """For verbs whose input names registries of its own."""
-ADDRESS_ARGUMENTS: Final = (
+READING_ARGUMENTS: Final = (
     _CA,
-    *_CONNECTION,
+    *_ACCESS,
     Argument(names=("--plain-http",), help="speak to the registry without TLS", takes="none"),
 )
-"""For verbs that name a bundle in a registry as `oci://…`."""
+"""For verbs that may name a bundle in a registry as `oci://…`."""
+ADDRESS_ARGUMENTS: Final = (*READING_ARGUMENTS, _BLOBS)
+"""For verbs that carry bundles to and from there."""
 _JOBS: Final = range(1, 65)
 _SECRETS: Final = ("SITEWRIGHT_REGISTRY_USERNAME", "SITEWRIGHT_REGISTRY_PASSWORD")
 
@@ -95,7 +98,7 @@ def repository(address: BundleAddress, site: SiteRegistry) -> BundleRepository:
         url,
         environ=os.environ,
         ca=site.ca if own else None,
-        credentials=credential_source(url, os.environ),
+        credentials=credential_source(url, os.environ if own else _environ_for_files()),
         insecure=own and site.insecure,
     )
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -119,6 +122,45 @@ def address(text: str) -> BundleAddress:
         ) from None
 
 
+def _environ_for_files() -> dict[str, str]:
+    """The environment for registries that a file names: without a password that is said for no host in particular."""
+    environ = dict(os.environ)
+    if "SITEWRIGHT_REGISTRY_HOST" in environ:
+        return environ
+    return {name: value for name, value in environ.items() if name not in _SECRETS}
+
+
+def with_reference(address: BundleAddress, registry: Registry) -> BundleAddress:
+    """An address of the command line with a tag: that of the newest release, unless it has one, or a digest.
+
+    Raises UsageError when there is no release.
+    """
+    from renderer.model.bundles.address import newest
+
+    if address.reference is not None:
+        return address
+    tag = newest(registry.tags(address.repository), None)
+    if tag is None:
+        raise UsageError(_usage(f"`{address}` has no tag that is a release", f"{address}:TAG"))
+    return address.at(tag)
+
+
+@contextmanager
+def bundle_source(text: str, options: Options) -> Iterator[BundleSource]:
+    """The bundle at a path of this machine, or at an address in a registry."""
+    from renderer.adapters.layout import open_layout
+    from renderer.model.bundles.address import is_address
+
+    if not is_address(text):
+        yield open_layout(Path(text), text)
+        return
+    from renderer.adapters.registry.repository_source import RepositorySource
+
+    place = address(text)
+    with open_address(place, options) as registry:
+        yield RepositorySource(registry, with_reference(place, registry))
+
+
 @contextmanager
 def sources(options: Options) -> Iterator[Callable[[str], RegistryClient]]:
     """The registries that an input names, each opened when it is first asked for, all closed at the end.
@@ -126,9 +168,7 @@ def sources(options: Options) -> Iterator[Callable[[str], RegistryClient]]:
     The user name and password of the environment are for the host in SITEWRIGHT_REGISTRY_HOST: without it they would
     be told to every registry that a file names.
     """
-    environ = dict(os.environ)
-    if "SITEWRIGHT_REGISTRY_HOST" not in environ:
-        environ = {name: value for name, value in environ.items() if name not in _SECRETS}
+    environ = _environ_for_files()
     opened: dict[str, RegistryClient] = {}
     with ExitStack() as stack:
 

@@ -12,7 +12,7 @@ from renderer.formats.lockfile import decode_lock
 from renderer.model.lock import LockedBundle
 from tests.cli.site_fixture import BUNDLE, LOCK, OUT, PROFILE, Shop, contents, edit
 from tests.realworld.stand_ins import write_layout
-from tests.unit.registry_fixture import Papers, RealRegistry, make_papers, open_real, real_registry
+from tests.unit.registry_fixture import USER, Papers, RealRegistry, make_papers, open_real, real_registry
 
 pytestmark = pytest.mark.real
 REPOSITORY = "bundles/pantry"
@@ -163,9 +163,29 @@ def test_a_bundle_that_is_not_signed_enough_is_refused(shop: Shop, registry: Rea
     (finding,) = shop.findings(3, "lock", PROFILE)
     assert finding["code"] == "trust-threshold"
     assert finding["where"]["file"] == source(registry)
+    assert finding["hint"] == (
+        f"sitewright bundle sign --key KEY BUNDLE; sitewright bundle push BUNDLE {source(registry)}"
+    )
     shop.ok("bundle", "sign", BUNDLE, "--key", "keys/office.key")
     push(shop, registry)
     shop.ok("lock", PROFILE)
+
+
+def test_the_password_of_one_registry_is_not_told_to_another(
+    shop: Shop, real: Callable[[str], Path], papers: Papers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The profile names any registry; what the environment says counts for the host that it names."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SITEWRIGHT_REGISTRY_USERNAME", USER.username)
+    monkeypatch.setenv("SITEWRIGHT_REGISTRY_PASSWORD", USER.password)
+    monkeypatch.setenv("SSL_CERT_FILE", f"{papers.directory}/ca.pem")
+    with real_registry(real("docker-registry"), tmp_path / "registry", tls=papers, basic=True) as other:
+        shop.ok("bundle", "push", BUNDLE, source(other))
+        edit(PROFILE, "source: bundles/pantry", f"source: {source(other)}")
+        (finding,) = shop.findings(5, "lock", PROFILE)
+        assert finding["code"] == "registry-unauthorized"
+        monkeypatch.setenv("SITEWRIGHT_REGISTRY_HOST", f"127.0.0.1:{other.port}")
+        shop.ok("lock", PROFILE)
 
 
 @pytest.mark.usefixtures("registry")

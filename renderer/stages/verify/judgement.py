@@ -15,6 +15,7 @@ from renderer.formats.bundle.artifact import (
 )
 from renderer.formats.bundle.parts import BundleParts
 from renderer.formats.trust.table import signature_table
+from renderer.model.bundles.address import is_address
 from renderer.model.bundles.trust import SignatureFact, TrustPolicy, TrustRule, Verdict
 from renderer.stages.verify.contents import check_bytes
 from renderer.stages.verify.signers import Claim, Hearing, Signers
@@ -93,7 +94,7 @@ def _nobody(parts: BundleParts, hearings: Sequence[Hearing], policy: TrustPolicy
         expected=f"signatures of {known} (trust policy `{policy.name}`)",
         got="none",
         explanation=tuple(signature_table(facts, indent="")) if facts else (),
-        hint=f"sitewright bundle sign --key KEY {where.file}",
+        hint=_how_to_sign(where.file or "BUNDLE"),
     )
 
 
@@ -112,8 +113,14 @@ def not_enough(verdict: Verdict, policy: TrustPolicy, where: Where) -> Finding:
         expected=f"{verdict.threshold} of {wanted} (trust policy `{policy.name}`)",
         got=", ".join(f"`{name}`" for name in signers) or "none",
         explanation=tuple(signature_table(verdict.signatures, indent="")),
-        hint=f"sitewright bundle sign --key KEY {where.file}",
+        hint=_how_to_sign(where.file or "BUNDLE"),
     )
+
+
+def _how_to_sign(source: str) -> str:
+    """The command that adds a signature; what lies in a registry is signed where it was built."""
+    command = "sitewright bundle sign --key KEY"
+    return f"{command} BUNDLE; sitewright bundle push BUNDLE {source}" if is_address(source) else f"{command} {source}"
 
 
 def _facts(hearings: Sequence[Hearing], rule: TrustRule) -> tuple[SignatureFact, ...]:

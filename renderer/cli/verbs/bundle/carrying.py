@@ -12,8 +12,7 @@ from renderer.errors import Finding, RendererError, UsageError, Where
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from renderer.model.bundles.address import BundleAddress
-    from renderer.ports import Layout, Registry
+    from renderer.ports import Layout
 
 _ADDRESS: Final = "oci://HOST[:PORT]/REPOSITORY"
 
@@ -49,7 +48,7 @@ def _pull(options: Options) -> Outcome:
         registries.open_address(address, options) as registry,
         LayoutReceiver(Path(output), output, writer, _earlier(output)) as incoming,
     ):
-        chosen = _with_reference(address, registry)
+        chosen = registries.with_reference(address, registry)
         origin = Origin(address=chosen, registry=registry, source=RepositorySource(registry, chosen))
         return pull(origin, policy, incoming, registries.progress(options), jobs=jobs, now=wiring.now())
 
@@ -62,18 +61,6 @@ def _earlier(output: str) -> Layout | None:
         return open_layout(Path(output), output)
     except RendererError:
         return None
-
-
-def _with_reference(address: BundleAddress, registry: Registry) -> BundleAddress:
-    """The address with a tag: that of the newest release, unless one was given, or a digest."""
-    from renderer.model.bundles.address import newest
-
-    if address.reference is not None:
-        return address
-    tag = newest(registry.tags(address.repository), None)
-    if tag is None:
-        raise UsageError(_usage(f"`{address}` has no tag that is a release", f"{address}:TAG"))
-    return address.at(tag)
 
 
 def _usage(message: str, hint: str) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from renderer.cli.registries import READING_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.bundle.arguments import BUNDLE
 from renderer.model.outcome import Outcome
@@ -22,18 +23,17 @@ def _verify(options: Options) -> Outcome:
 
 
 def _inspect(options: Options) -> Outcome:
-    from renderer.adapters.layout import open_layout
-    from renderer.cli import wiring
+    from renderer.cli import registries, wiring
     from renderer.commands.bundle import inspect
 
-    path, trust = options.text("bundle"), options.optional("trust")
+    trust = options.optional("trust")
     policy = wiring.policy(trust) if trust else None
-    source = open_layout(Path(path), path)
-    if options.flag("sbom"):
-        from renderer.commands.bundle.bill import show_bill
+    with registries.bundle_source(options.text("bundle"), options) as source:
+        if options.flag("sbom"):
+            from renderer.commands.bundle.bill import show_bill
 
-        return show_bill(source, policy, now=wiring.now())
-    return inspect(source, policy, now=wiring.now(), images=options.flag("images"))
+            return show_bill(source, policy, now=wiring.now())
+        return inspect(source, policy, now=wiring.now(), images=options.flag("images"))
 
 
 VERIFY: Final = Command(
@@ -56,13 +56,17 @@ INSPECT: Final = Command(
     name="inspect",
     summary="Show what a bundle holds: extensions, components, images.",
     arguments=(
-        BUNDLE,
+        Argument(
+            names=("bundle",), help="an OCI layout: a directory or a tar file; or oci://HOST[:PORT]/REPOSITORY[:TAG]"
+        ),
         Argument(names=("--trust",), help="show it only when this trust policy accepts it", metavar="FILE"),
         Argument(names=("--images",), help="list every image with its digest", takes="none"),
         Argument(names=("--sbom",), help="print the bill of materials (CycloneDX JSON) instead", takes="none"),
+        *READING_ARGUMENTS,
     ),
     examples=(
         "sitewright bundle inspect build/bundle.tar --images",
+        "sitewright bundle inspect oci://harbor.example/bundles/kubesphere:4.1.3 --trust trust.yaml",
         "sitewright bundle inspect build/bundle.tar --trust trust.yaml --sbom > sbom.cdx.json",
     ),
     handler=_inspect,
