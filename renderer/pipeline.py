@@ -41,6 +41,7 @@ from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.pin import pin
 from renderer.stages.place import Placed, place, unite
 from renderer.stages.settle import rulings, settle
+from renderer.stages.settle.record import generated_record
 from renderer.stages.settle.sealed.assembling import assembled
 from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
 from renderer.stages.settle.sealed.names import with_known_names
@@ -86,6 +87,7 @@ def render(
         agents.agent_files(site, composed.plan, health, tools.templates, manifest_bytes=size),
         node_files(composed.mirrors, site, tools.templates),
         records.record_files(composed, lock_bytes=lock_bytes, orphans=laid.orphans, templates=tools.templates),
+        generated_record(lock.generated, lock.certificates or (), site.generated, captured, _manifests(composed)),
     )
     inputs = provenance.render_inputs(site, lock, lock_bytes, tools.templates, sitewright=tools.version)
     statement = provenance.provenance(inputs, tree)
@@ -93,6 +95,10 @@ def render(
     # what is said about the move from one tree to the next stays out of the tree: it depends on the tree before
     said = (*composed.findings, *laid.findings, *_secrets_in(tree, tools))
     return Rendering(site=site, tree=tree, composed=replace(composed, findings=said))
+
+
+def _manifests(composed: Composed) -> tuple[Manifest, ...]:
+    return tuple(manifest for wave in composed.plan.waves for manifest in wave.manifests)
 
 
 def _secrets_in(tree: FileTree, tools: Tools) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import Final
 from renderer.model.fields import Json
 from renderer.model.objects.manifest import ObjectId
 from renderer.model.outcome import Outcome
-from renderer.model.trees.change import Change, ChangeKind, FieldChange, FileChange, Review, Risk
+from renderer.model.trees.change import Change, ChangeKind, FieldChange, FileChange, Renewal, Review, Risk
 from renderer.model.trees.tree import FileTree
 from renderer.stages.review.compare import review
 
@@ -56,6 +56,9 @@ def _text(reviews: Mapping[str, Review]) -> str:
 
 def _site_lines(root: str, one: Review) -> Iterator[str]:
     yield f"{root}: {_summary(one)}"
+    if one.renewals:
+        yield "\nrenewed:"
+        yield from (f"  {renewal}" for renewal in one.renewals)
     if one.risks:
         yield "\nrisks:"
         yield from (f"  {risk.id}: {risk.message} [{risk.code}]" for risk in one.risks)
@@ -141,6 +144,13 @@ def _markdown(reviews: Mapping[str, Review]) -> str:
     risks = [_risk_line(root, risk, len(reviews)) for root, one in reviews.items() for risk in one.risks]
     if risks:
         head += ["", "### Risks", *risks]
+    renewed = [
+        f"- {f'`{root}`, ' if len(reviews) > 1 else ''}{_escaped(str(renewal))}"
+        for root, one in reviews.items()
+        for renewal in one.renewals
+    ]
+    if renewed:
+        head += ["", "### Renewed", *renewed]
     blocks = [block for root, one in reviews.items() for block in _blocks(root, one)]
     return _within(head, blocks)
 
@@ -200,7 +210,20 @@ def _document(root: str, one: Review) -> Json:
         "counts": {kind.value: kinds[kind] for kind in ChangeKind},
         "objects": [_object(change) for change in one.changes],
         "files": [{"change": file.kind.value, "path": file.path} for file in one.files],
+        "renewed": [_renewal(renewal) for renewal in one.renewals],
         "risks": [{"code": risk.code, "object": _identity(risk.id), "message": risk.message} for risk in one.risks],
+    }
+
+
+def _renewal(renewal: Renewal) -> Json:
+    return {
+        "group": renewal.group,
+        "kinds": list(renewal.kinds),
+        "certificates": list(renewal.certificates),
+        "ends": renewal.ends,
+        "restart": list(renewal.restart),
+        "stay": list(renewal.stay),
+        "message": str(renewal),
     }
 
 

@@ -382,6 +382,7 @@ def test_json() -> None:
                     }
                 ],
                 "files": [],
+                "renewed": [],
                 "risks": [],
             }
         ]

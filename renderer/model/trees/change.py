@@ -56,9 +56,38 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """A group of generated values that was renewed. `ends` is when the first of its certificates ends (RFC 3339).
+
+    `certificates` are common names, `restart` the workloads that start again by themselves, `stay` those that need
+    the group and do not.
+    """
+
+    group: str
+    kinds: tuple[str, ...]
+    certificates: tuple[str, ...] = ()
+    ends: str | None = None
+    restart: tuple[str, ...] = ()
+    stay: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """`certificate of web renewed (shop/web-tls), valid to 2027-11-22; pods of Deployment shop/web restart`."""
+        of = f" of {', '.join(self.certificates)}" if self.certificates else ""
+        what = "certificate" if self.certificates else self.kinds[0].replace("-", " ") if self.kinds else "value"
+        until = f", valid to {self.ends[:10]}" if self.ends else ""
+        restart = f"; pods of {', '.join(self.restart)} restart" if self.restart else ""
+        stay = f"; pods of {', '.join(self.stay)} must be restarted by hand" if self.stay else ""
+        return f"{what}{of} renewed ({self.group}){until}{restart}{stay}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """All that differs between two trees of one site: objects, in order of wave and identity; files; risks."""
+    """All that differs between two trees of one site: objects, in order of wave and identity; files; risks.
+
+    `renewals` say in one sentence each what many of the changes come from.
+    """
 
     changes: tuple[Change, ...] = ()
     files: tuple[FileChange, ...] = ()
     risks: tuple[Risk, ...] = ()
+    renewals: tuple[Renewal, ...] = ()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.kubernetes.manifests import YamlError, load_documents
 from renderer.model.fields import FieldError, Json
 from renderer.model.objects.manifest import Manifest, ObjectId, Origin
-from renderer.model.trees.change import Change, ChangeKind, FieldChange, FileChange, Review
+from renderer.model.trees.change import Change, ChangeKind, FileChange, Review
 from renderer.model.trees.tree import FileTree
 from renderer.stages.review.by_hand import risks_by_hand
 from renderer.stages.review.differences import differences
+from renderer.stages.review.hiding import without_secrets
+from renderer.stages.review.renewals import renewals
 from renderer.stages.review.risks import risks_of
 
 _SYNC_WAVE: Final = 'metadata.annotations["argocd.argoproj.io/sync-wave"]'
-_LAST_APPLIED: Final = 'metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]'
 _NOWHERE: Final = Origin(extension="", component="", source="")
 
 
@@ -43,7 +44,7 @@ def review(before: FileTree, after: FileTree) -> Review:
     files = sorted(_file_changes(old_rest, new_rest), key=lambda change: change.path)
     bodies = {change.id: (_body(old.get(change.id)), _body(new.get(change.id))) for change in changes}
     risks = (*risks_of(changes, bodies), *risks_by_hand(before, after))
-    return Review(changes=tuple(changes), files=tuple(files), risks=risks)
+    return Review(changes=tuple(changes), files=tuple(files), risks=risks, renewals=tuple(renewals(before, after)))
 
 
 def _differs(path: str, before: FileTree, after: FileTree) -> bool:
@@ -109,25 +110,11 @@ def _change(identity: ObjectId, old: _Placed | None, new: _Placed | None) -> Cha
     found = tuple(differences(cast("Json", old.manifest.body), cast("Json", new.manifest.body)))
     if old.wave != new.wave:  # the annotation says the same once more
         found = tuple(change for change in found if change.path != _SYNC_WAVE)
-    if identity.kind == "Secret" and not identity.group:
-        found = tuple(_hidden(change) for change in found)
+    found = without_secrets(identity, found, sealed=any("sops" in one.manifest.body for one in (old, new)))
     if not found and old.wave == new.wave:
         return None
     kind = ChangeKind.CHANGED if found else ChangeKind.MOVED
     return Change(kind=kind, id=identity, wave_before=old.wave, wave_after=new.wave, fields=found)
-
-
-def _hidden(change: FieldChange) -> FieldChange:
-    """A field of a Secret without what it holds: that it differs is all that is told."""
-    if change.path.startswith(("data", "stringData", _LAST_APPLIED, "metadata.annotations")):
-        return replace(change, before=_mask(change.before), after=_mask(change.after))
-    return change
-
-
-def _mask(value: Json) -> Json:
-    if isinstance(value, dict):
-        return dict.fromkeys(value, "(hidden)")
-    return None if value is None else "(hidden)"
 
 
 def _file_changes(old: set[str], new: set[str]) -> Iterable[FileChange]:
