@@ -97,9 +97,10 @@ def _keys(reading: Reading, spec: Fields) -> tuple[TrustedKey, ...]:
 
 
 def _revocation(reading: Reading, fields: Fields) -> Revocation | None:
-    if fields.content.get("revoked") is True:
+    said = fields.content.get("revoked")
+    if said is True:
         return Revocation()
-    if fields.content.get("revoked") in {None, False}:
+    if said is None or said is False:
         return None
     stated = fields.child("revoked")
     return Revocation(since=reading.optional(stated, "since", parse_day), reason=stated.text("reason", ""))
