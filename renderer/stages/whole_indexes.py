@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from renderer.errors import Finding, Where
 from renderer.formats.bundle.artifact import CARRIED, INDEX_TYPES
-from renderer.model.bundles.bundle import BundleImage, Catalog
+from renderer.model.bundles.bundle import BundleImage, Catalog, ReferrerForm
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.referrers import PinnedReferrer, speaking_of
 from renderer.model.reference import ImageReference, Platform
@@ -62,15 +62,14 @@ def _needed(image: BundleImage, platforms: Iterable[Platform]) -> list[tuple[Pla
 
 
 def _alone(image: BundleImage, needed: tuple[Platform, Descriptor]) -> BundleImage:
-    """One manifest of an index as an image of its own, with what speaks of it."""
+    """One manifest of an index as an image of its own, with what speaks of it from outside of that index."""
     platform, descriptor = needed
-    kept = speaking_of(map(PinnedReferrer.of, image.referrers), [descriptor.digest])
-    digests = {(one.digest, one.subject) for one in kept}
+    outside = {PinnedReferrer.of(one): one for one in image.referrers if one.form is not ReferrerForm.INDEX}
     return replace(
         image,
         content=replace(descriptor, annotations=image.content.annotations),
         platforms={platform: descriptor},
-        referrers=tuple(one for one in image.referrers if (one.content.digest, one.subject) in digests),
+        referrers=tuple(outside[one] for one in speaking_of(outside, [descriptor.digest])),
         index=image.digest,
     )
 

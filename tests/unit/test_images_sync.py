@@ -151,8 +151,10 @@ def test_a_registry_that_refuses_part_of_an_index_says_what_can_be_done(tmp_path
     )
     assert finding.explanation == ("it answered: the registry refused the request with HTTP 400",)
     assert str(finding.where) == "image docker.io/library/nginx:1.27"
-    assert finding.hint is not None
-    assert "validation: {manifests: {indexes: {platforms: none}}}" in finding.hint
+    assert finding.hint == (
+        "sync with the profile of a site that says `registry.indexes: whole`, or build the bundle for all platforms of "
+        "its images"
+    )
 
 
 def test_a_tag_that_stands_for_another_image_is_moved_on_request_only(site: ImageSite, tmp_path: Path) -> None:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 
 from renderer.commands.bundle.cargo import Cargo, Stowed
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
-from renderer.formats.bundle.artifact import (
-    IMAGE_CONFIG,
-    IMAGE_INDEX,
-    INDEX_TYPES,
-    index_content,
-    parse_index,
-    parse_manifest,
-)
+from renderer.formats.bundle.artifact import parse_manifest
 from renderer.formats.bundle.packing import packing_tag, read_packing_list
 from renderer.model.bundles.address import BundleAddress, versions
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import FoundManifest, Layout, Registry
+from renderer.transfer.listing import as_referrer, see_to_referrers
 
 
 def is_there(cargo: Cargo, place: BundleAddress, registry: Registry) -> bool:
@@ -106,35 +99,11 @@ def _would_be_lost(stowed: Stowed, standing: FoundManifest, place: BundleAddress
 
 
 def push_referrers(manifests: Iterable[Stowed], place: BundleAddress, registry: Registry, source: Layout) -> None:
-    """See to it that those of `manifests` that refer to others can be found. Raises RemoteError.
-
-    A registry with a referrers API lists it by itself; elsewhere it is added to the tag schema's index
-    (distribution-spec 1.1, "Referrers Tag Schema").
-    """
+    """See to it that those of `manifests` that refer to others can be found. Raises RemoteError."""
     about: defaultdict[Digest, list[Stowed]] = defaultdict(list)
     for stowed in manifests:
         if stowed.subject is not None:
             about[stowed.subject].append(stowed)
     for subject, referring in sorted(about.items()):
-        known = {one.digest for one in registry.referrers(place.repository, subject)}
-        missing = [_as_referrer(one, source) for one in referring if one.descriptor.digest not in known]
-        if missing:
-            tag = f"{subject.algorithm}-{subject.hex}"
-            listed = _listed(registry.manifest(place.repository, tag), place, without={one.digest for one in missing})
-            registry.push_manifest(place.repository, tag, index_content([*listed, *missing]), IMAGE_INDEX)
-
-
-def _as_referrer(stowed: Stowed, source: Layout) -> Descriptor:
-    """The descriptor that a list of referrers holds: with the artifact's type and the manifest's annotations."""
-    parsed = parse_manifest(source.blob(stowed.descriptor), Where(file=source.location))
-    config = parsed.config.media_type
-    kind = parsed.artifact_type or (None if config == IMAGE_CONFIG else config)
-    return replace(stowed.descriptor, annotations=parsed.annotations, artifact_type=kind)
-
-
-def _listed(found: FoundManifest | None, place: BundleAddress, without: Collection[Digest]) -> list[Descriptor]:
-    """What the tag schema's index lists now. Raises BundleRefusedError when it cannot be read."""
-    if found is None or found.media_type not in INDEX_TYPES:
-        return []
-    entries = parse_index(found.content, Where(subject=f"{place.host}/{place.repository}@{found.digest}"))
-    return [entry.descriptor for entry in entries if entry.descriptor.digest not in without]
+        listed = [as_referrer(one.descriptor, source.blob(one.descriptor), source.location) for one in referring]
+        see_to_referrers(registry, place.repository, subject, listed)

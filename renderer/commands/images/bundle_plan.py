@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from renderer.commands.images.collisions import collisions
 from renderer.errors import Finding, InputError, Where
-from renderer.model.bundles.bundle import Bundle
+from renderer.model.bundles.bundle import Bundle, BundleImage
+from renderer.model.images.referrers import PinnedReferrer, speaking_of
 from renderer.model.images.transfer import ImageTarget
 
 
@@ -38,9 +39,15 @@ def targets_of_bundle(bundle: Bundle, projects: Mapping[str, str]) -> tuple[Imag
                 repository=f"{project}/{image.reference.repository}",
                 digest=image.digest,
                 platforms={platform: entry.digest for platform, entry in image.platforms.items()},
+                referrers=_referrers(image),
             )
         )
     faults += collisions(targets, where)
     if faults:
         raise InputError(*faults)
     return tuple(targets)
+
+
+def _referrers(image: BundleImage) -> tuple[PinnedReferrer, ...]:
+    subjects = (image.digest, *(entry.digest for entry in image.platforms.values()))
+    return speaking_of(map(PinnedReferrer.of, image.referrers), subjects)

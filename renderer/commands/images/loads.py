@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.bundle.artifact import CARRIED, INDEX_TYPES, parse_index, parse_manifest
-from renderer.model.bundles.bundle import BundleImage, VerifiedBundle
+from renderer.model.bundles.bundle import BundleImage, ReferrerForm, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
-from renderer.model.images.transfer import ImageTarget, Shipment, StoredManifest
+from renderer.model.images.referrers import PinnedReferrer, speaking_of
+from renderer.model.images.transfer import ImageTarget, Shipment, StoredManifest, StoredReferrer
 from renderer.model.reference import Digest, ImageReference
 from renderer.ports import BundleSource
 
@@ -33,7 +35,9 @@ class Hold:
         for bundle in bundles:
             for image in bundle.bundle.images:
                 if image.content.annotations.get(CARRIED) == "true":
-                    self._carried.setdefault((image.reference, image.digest), []).append((image, bundle.source))
+                    # one of the manifests of an index may stand in for it (renderer.stages.whole_indexes)
+                    for digest in dict.fromkeys((image.digest, *(one.digest for one in image.platforms.values()))):
+                        self._carried.setdefault((image.reference, digest), []).append((image, bundle.source))
 
     def source(self, name: str) -> BundleSource:
         """The layout that a shipment or delivery names."""
@@ -54,36 +58,60 @@ class Hold:
         raise BundleRefusedError(_not_carried(target))
 
     def _loaded(self, target: ImageTarget, image: BundleImage, name: str) -> Shipment:
-        source = self._sources[name]
-        content = _plain(image.content)
-        root = StoredManifest(descriptor=content, content=source.blob(content))
-        wanted = set(target.platforms.values())
-        carried = {entry.digest: _plain(entry) for entry in image.platforms.values()}
-        children: list[StoredManifest] = []
-        blobs: dict[object, Descriptor] = {}
-        for digest in sorted(wanted):
-            entry = carried[digest]
-            manifest = (
-                root if digest == content.digest else StoredManifest(descriptor=entry, content=source.blob(entry))
-            )
-            if manifest is not root:
-                children.append(manifest)
-            where = Where(file=source.location, subject=f"manifest {digest}")
-            parsed = parse_manifest(manifest.content, where)
-            for blob in (parsed.config, *parsed.layers):
-                blobs.setdefault(blob.digest, _plain(blob))
-        absent: tuple[Digest, ...] = ()
-        if content.media_type in INDEX_TYPES:
-            listed = parse_index(root.content, Where(file=source.location, subject=f"index {content.digest}"))
-            absent = tuple(sorted({entry.descriptor.digest for entry in listed} - wanted))
+        load = _Load(source=self._sources[name])
+        carried = {entry.digest: entry for entry in (image.content, *image.platforms.values())}
+        root = load.manifest(carried[target.digest])
+        children = [load.manifest(carried[digest]) for digest in sorted(set(target.platforms.values()))]
+        is_index = root.descriptor.media_type in INDEX_TYPES
+        beside: list[StoredReferrer] = []
+        pinned = {PinnedReferrer.of(one): one for one in image.referrers}
+        for one in speaking_of(pinned, {target.digest, *target.platforms.values()}):
+            referrer = pinned[one]
+            if referrer.form is not ReferrerForm.INDEX:
+                held = load.manifest(referrer.content)
+                beside.append(StoredReferrer(manifest=held, subject=one.subject, tag=one.tag))
+            elif is_index:
+                children.append(load.manifest(referrer.content))
+        below = tuple({child.descriptor.digest: child for child in children if child is not root}.values())
         return Shipment(
             target=target,
             source=name,
             root=root,
-            children=tuple(children),
-            blobs=tuple(blobs.values()),
-            absent=absent,
+            children=below,
+            referrers=tuple(beside),
+            blobs=tuple(load.blobs.values()),
+            absent=load.listed(root) - {child.descriptor.digest for child in below} if is_index else frozenset(),
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Load:
+    """The manifests of one image, read out of a layout, and the blobs that they name."""
+
+    source: BundleSource
+    manifests: dict[Digest, StoredManifest] = field(default_factory=dict)
+    blobs: dict[Digest, Descriptor] = field(default_factory=dict)
+
+    def manifest(self, descriptor: Descriptor) -> StoredManifest:
+        """A manifest, read once; what it names is wanted from now on. An index names nothing that travels by itself."""
+        known = self.manifests.get(descriptor.digest)
+        if known is not None:
+            return known
+        plain = _plain(descriptor)
+        stored = self.manifests[descriptor.digest] = StoredManifest(descriptor=plain, content=self.source.blob(plain))
+        if descriptor.media_type not in INDEX_TYPES:
+            parsed = parse_manifest(stored.content, self._where(descriptor))
+            for blob in (parsed.config, *parsed.layers):
+                self.blobs.setdefault(blob.digest, _plain(blob))
+        return stored
+
+    def listed(self, index: StoredManifest) -> frozenset[Digest]:
+        """What an index lists."""
+        entries = parse_index(index.content, self._where(index.descriptor))
+        return frozenset(entry.descriptor.digest for entry in entries)
+
+    def _where(self, descriptor: Descriptor) -> Where:
+        return Where(file=self.source.location, subject=f"manifest {descriptor.digest}")
 
 
 def _plain(descriptor: Descriptor) -> Descriptor:

@@ -1,14 +1,15 @@
-"""Manifests, when all blobs are there: children before the index, the index before its tag, every byte as it was."""
+"""Manifests, when all blobs are there: children before the index, what speaks of it next, its tag last."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
+from renderer.commands.images.referrers import disputes, push_referrers
 from renderer.commands.images.survey import Standing, subject
 from renderer.errors import Finding, RemoteError
 from renderer.formats.bundle.artifact import INDEX_TYPES
-from renderer.model.images.transfer import Shipment
+from renderer.model.images.transfer import ImageTarget, Shipment, StoredManifest
 from renderer.ports import Registry
 
 _CONTENT_REFUSED: Final = frozenset({"registry-refused", "registry-not-found"})
@@ -18,28 +19,37 @@ def push_manifests(standing: Standing, registry: Registry, *, retag: bool) -> Se
     """Push what an image lacks, and let its tag stand for it.
 
     A tag that stands for another digest is moved with `retag` only; the image is then there by its digest, and the
-    finding `tag-differs` is returned. Raises RemoteError.
+    finding `tag-differs` is returned; the same with tags of signatures (`signatures-differ`). Raises RemoteError,
+    BundleRefusedError.
     """
     shipment, target = standing.shipment, standing.target
     if shipment is None:
         raise AssertionError("an image without shipment is settled or failed")
     root = shipment.root
     foreign = tag_causes(standing)
-    reference = target.tag if target.tag is not None and (retag or not foreign) else str(target.digest)
     for manifest in standing.manifests:
         if manifest is not root:
-            registry.push_manifest(
-                target.repository,
-                str(manifest.descriptor.digest),
-                manifest.content,
-                manifest.descriptor.media_type,
-            )
-    if root in standing.manifests or reference == target.tag:
-        try:
-            registry.push_manifest(target.repository, reference, root.content, root.descriptor.media_type)
-        except RemoteError as error:
-            raise _explained(error, shipment, registry) from error
-    return () if retag else foreign
+            _push(manifest, str(manifest.descriptor.digest), target, registry)
+    referrers = (*standing.referrers, *(standing.disputed if retag else ()))
+    tagged = target.tag is not None and (retag or not foreign)
+    # what speaks of an image is there before its tag: who asks for the tag may ask for signatures at once
+    if root in standing.manifests and (referrers or not tagged):
+        _push_root(shipment, str(target.digest), registry)
+    push_referrers(referrers, target.repository, registry)
+    if target.tag is not None and tagged and (root in standing.manifests or not standing.well_tagged):
+        _push_root(shipment, target.tag, registry)
+    return () if retag else (*foreign, *disputes(standing.disputed, target))
+
+
+def _push(manifest: StoredManifest, reference: str, target: ImageTarget, registry: Registry) -> None:
+    registry.push_manifest(target.repository, reference, manifest.content, manifest.descriptor.media_type)
+
+
+def _push_root(shipment: Shipment, reference: str, registry: Registry) -> None:
+    try:
+        _push(shipment.root, reference, shipment.target, registry)
+    except RemoteError as error:
+        raise _explained(error, shipment, registry) from error
 
 
 def tag_causes(standing: Standing) -> tuple[Finding, ...]:
@@ -77,7 +87,7 @@ def _explained(error: RemoteError, shipment: Shipment, registry: Registry) -> Re
             expected="all platforms of the image, attestations included: the digest of the index is the pin, so the "
             "index cannot be cut",
             explanation=(f"it answered: {error.findings[0].message}",),
-            hint="build the bundle for all platforms of its images, or let the registry take sparse indexes "
-            "(distribution 3: `validation: {manifests: {indexes: {platforms: none}}}`)",
+            hint="sync with the profile of a site that says `registry.indexes: whole`, or build the bundle for all "
+            "platforms of its images",
         )
     )

@@ -10,6 +10,7 @@ from renderer.errors import Finding, InputError, Where
 from renderer.formats.documents.wording import some
 from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.images.mirror import MirrorPlan
+from renderer.model.images.referrers import speaking_of
 from renderer.model.images.transfer import ImageTarget
 from renderer.model.lock import Lock
 from renderer.model.reference import Digest, ImageReference, Platform
@@ -37,7 +38,13 @@ def targets_of_site(site: Site, lock: Lock) -> tuple[ImageTarget, ...]:
         if missing:
             faults.append(_no_platform(image.reference, missing, image.platforms, site))
         targets.append(
-            ImageTarget(reference=image.reference, repository=repository, digest=image.digest, platforms=platforms)
+            ImageTarget(
+                reference=image.reference,
+                repository=repository,
+                digest=image.digest,
+                platforms=platforms,
+                referrers=speaking_of(image.referrers, (image.digest, *platforms.values())),
+            )
         )
     faults += [_homeless(registry, images, site) for registry, images in sorted(homeless.items())]
     faults += collisions(targets, Where(file=site.profile, path="spec.registry.projects"))

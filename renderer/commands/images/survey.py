@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from renderer.commands.images.loads import Hold
+from renderer.commands.images.referrers import look_for_referrers
 from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
 from renderer.model.bundles.extension import Descriptor
-from renderer.model.images.transfer import Delivery, ImageTarget, Shipment, StoredManifest
+from renderer.model.images.transfer import Delivery, ImageTarget, Shipment, StoredManifest, StoredReferrer
 from renderer.model.reference import Digest
 from renderer.ports import Journal, Registry
 from renderer.transfer.crew import Crew
@@ -20,19 +21,23 @@ class Standing:
     """One image as the registry has it before a sync.
 
     `tagged` is the digest that its tag stands for now; `manifests` are those that must be pushed, children first, the
-    root last. `causes` say why the image cannot be synced.
+    root last; `referrers` those that are missing, or not to be found, `disputed` those whose tags hold other
+    signatures. `causes` say why the image cannot be synced.
     """
 
     target: ImageTarget
     shipment: Shipment | None
     tagged: Digest | None
     manifests: tuple[StoredManifest, ...]
+    referrers: tuple[StoredReferrer, ...] = ()
+    disputed: tuple[StoredReferrer, ...] = ()
     causes: tuple[Finding, ...] = ()
 
     @property
     def settled(self) -> bool:
-        """True when all manifests are there and the tag stands for the right one."""
-        return not self.causes and not self.manifests and self.well_tagged
+        """True when all manifests are there, can be found, and the tag stands for the right one."""
+        open_questions = self.causes or self.manifests or self.referrers or self.disputed
+        return not open_questions and self.well_tagged
 
     @property
     def well_tagged(self) -> bool:
@@ -103,6 +108,7 @@ def _standing(target: ImageTarget, hold: Hold, registry: Registry, journal: Jour
             return Standing(target=target, shipment=None, tagged=target.digest, manifests=())
         tagged, here = crew.attempt(lambda: _held(target, registry))
         shipment = hold.shipment(target)
+        missing, disputed = crew.attempt(lambda: look_for_referrers(shipment, registry))
     except RemoteError as error:
         return _failed(target, error)
     except BundleRefusedError as error:
@@ -112,14 +118,19 @@ def _standing(target: ImageTarget, hold: Hold, registry: Registry, journal: Jour
         if not_carried and complete:
             return Standing(target=target, shipment=None, tagged=tagged, manifests=())
         return _failed(target, error)
-    missing = tuple(
-        manifest for manifest in (*shipment.children, shipment.root) if manifest.descriptor.digest not in here
+    manifests = (*shipment.children, shipment.root)
+    return Standing(
+        target=target,
+        shipment=shipment,
+        tagged=tagged,
+        manifests=tuple(one for one in manifests if one.descriptor.digest not in here),
+        referrers=missing,
+        disputed=disputed,
     )
-    return Standing(target=target, shipment=shipment, tagged=tagged, manifests=missing)
 
 
 def _seen_before(target: ImageTarget, journal: Journal) -> bool:
-    return all(journal.was_complete(target.repository, digest) for digest in (target.digest, *target.manifests))
+    return all(journal.was_complete(target.repository, digest) for digest in target.everything)
 
 
 def _stands(target: ImageTarget, registry: Registry) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from renderer.commands.images.loads import Hold
 from renderer.commands.images.manifests import push_manifests, tag_causes
+from renderer.commands.images.referrers import disputes
 from renderer.commands.images.report import sync_outcome
 from renderer.commands.images.survey import Standing, Survey, survey
 from renderer.errors import Finding, RendererError
@@ -69,7 +70,8 @@ def _foreseen(seen: Survey, *, retag: bool) -> list[ImageResult]:
         blobs = standing.shipment.blobs if standing.shipment else ()
         places = {(blob.digest, standing.target.repository) for blob in blobs}
         refused = (finding for place in sorted(places) for finding in seen.faults.get(place, ()))
-        causes = (*standing.causes, *refused, *(() if retag else tag_causes(standing)))
+        foreign = () if retag else (*tag_causes(standing), *disputes(standing.disputed, standing.target))
+        causes = (*standing.causes, *refused, *foreign)
         state = ImageState.PRESENT if standing.settled and not places & lacking else ImageState.TO_SEND
         results.append(_result(standing, state, causes))
     return results
@@ -166,7 +168,7 @@ class _Run:
         """Remember an image whose every blob and manifest was seen: the next run asks for its tag only."""
         if standing.shipment is not None:
             target = standing.target
-            for digest in (target.digest, *target.manifests):
+            for digest in target.everything:
                 self.courier.journal.completed(target.repository, digest)
 
 

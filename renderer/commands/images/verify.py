@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from renderer.commands.images.inspecting import inspect
 from renderer.commands.images.report import grouped
-from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
-from renderer.formats.bundle.artifact import INDEX_TYPES, parse_index, parse_manifest
+from renderer.errors import Finding, RemoteError, Where
 from renderer.formats.documents.wording import count, size, table
-from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json
-from renderer.model.images.transfer import ImageTarget, Inspection, Lack
+from renderer.model.images.transfer import ImageTarget, Inspection
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from renderer.ports import FoundManifest, Registry
+from renderer.ports import Registry
 from renderer.transfer.crew import Crew
 
-_CHUNK: Final = 1024 * 1024
 _ROWS: Final = 12
 
 
@@ -50,7 +48,7 @@ class Verified:
 def verify(targets: Sequence[ImageTarget], registry: Registry, *, jobs: int = 4, deep: bool = False) -> Verified:
     """Ask the registry for every tag, manifest, config and layer of `targets`; `deep` reads and hashes them too."""
     with Crew.of(jobs) as crew:
-        looked = crew.map(lambda target: _inspected(target, registry, crew, deep=deep), targets)
+        looked = crew.map(lambda target: inspect(target, registry, crew, deep=deep), targets)
     pairs = list(zip(targets, looked, strict=True))
     return Verified(
         inspections=tuple(one for one in looked if isinstance(one, Inspection)),
@@ -97,111 +95,6 @@ def verify_outcome(verified: Verified, mend: str) -> Outcome:
         failed=not verified.complete,
         exit_code=RemoteError.exit_code,
     )
-
-
-def _inspected(target: ImageTarget, registry: Registry, crew: Crew, *, deep: bool) -> Inspection | tuple[Finding, ...]:
-    look = _Look(target=target, registry=registry, crew=crew, deep=deep)
-    try:
-        look.image()
-    except RendererError as error:
-        return error.findings
-    return Inspection(target=target, blobs=look.blobs, lacks=tuple(look.lacks))
-
-
-@dataclass(slots=True, kw_only=True)
-class _Look:
-    """Looks at one image, from its tag down to its layers. Nothing is believed but digests."""
-
-    target: ImageTarget
-    registry: Registry
-    crew: Crew
-    deep: bool
-    blobs: dict[Digest, int] = field(default_factory=dict)
-    lacks: list[Lack] = field(default_factory=list)
-
-    def image(self) -> None:
-        """Raises RemoteError when the registry does not answer."""
-        target = self.target
-        by_tag = self._manifest(target.tag) if target.tag is not None else None
-        right = by_tag is not None and by_tag.digest == target.digest
-        root = by_tag if right else self._manifest(str(target.digest))
-        if target.tag is not None and not right:
-            got = str(by_tag.digest) if by_tag is not None else "no such tag"
-            self.lacks.append(Lack(what=f"tag {target.tag}", digest=target.digest, got=got))
-        if root is None:
-            kind = "index" if target.manifests else "manifest"
-            self.lacks.append(Lack(what=kind, digest=target.digest, got="nothing"))
-        elif root.media_type in INDEX_TYPES:
-            self.blobs[root.digest] = len(root.content)
-            self._index(root)
-        if target.digest in target.platforms.values() and root is not None:
-            self._platform(root)
-        for platform, digest in sorted(target.platforms.items()):
-            if digest == target.digest:
-                continue
-            found = self._manifest(str(digest))
-            if found is None:
-                self.lacks.append(Lack(what=f"manifest for {platform}", digest=digest, got="nothing"))
-            else:
-                self._platform(found)
-
-    def _manifest(self, reference: str) -> FoundManifest | None:
-        found = self.crew.attempt(lambda: self.registry.manifest(self.target.repository, reference))
-        if found is None or ":" not in reference or str(found.digest) == reference:
-            return found
-        self.lacks.append(Lack(what="manifest", digest=Digest.parse(reference), got=str(found.digest)))
-        return None
-
-    def _index(self, root: FoundManifest) -> None:
-        """Every manifest that the site needs must stand in the index, or no node finds it."""
-        try:
-            listed = {entry.descriptor.digest for entry in parse_index(root.content, self._where(root.digest))}
-        except BundleRefusedError:
-            self.lacks.append(Lack(what="index", digest=root.digest, got="not an index that can be read"))
-            return
-        self.lacks += [
-            Lack(what=f"index entry for {platform}", digest=digest, got="nothing")
-            for platform, digest in sorted(self.target.platforms.items())
-            if digest not in listed
-        ]
-
-    def _platform(self, found: FoundManifest) -> None:
-        self.blobs[found.digest] = len(found.content)
-        try:
-            parsed = parse_manifest(found.content, self._where(found.digest))
-        except BundleRefusedError:
-            self.lacks.append(Lack(what="manifest", digest=found.digest, got=f"`{found.media_type}`, not readable"))
-            return
-        for what, blob in (("config", parsed.config), *(("layer", layer) for layer in parsed.layers)):
-            if blob.digest not in self.blobs:
-                self._blob(what, blob)
-
-    def _blob(self, what: str, blob: Descriptor) -> None:
-        held = self.crew.attempt(lambda: self.registry.has_blob(self.target.repository, blob.digest))
-        if held != blob.size:
-            got = "nothing" if held is None else f"{size(held)} instead of {size(blob.size)}"
-            self.lacks.append(Lack(what=what, digest=blob.digest, got=got))
-        elif not self.deep or self._hashed(what, blob):
-            self.blobs[blob.digest] = blob.size
-
-    def _hashed(self, what: str, blob: Descriptor) -> bool:
-        """Read a blob to its end: its stream refuses the last byte when the digest is wrong."""
-        try:
-            with self.crew.attempt(lambda: self.registry.read_blob(self.target.repository, blob)) as stream:
-                while stream.read(_CHUNK):
-                    self.crew.step()
-        except BundleRefusedError as error:
-            self.lacks.append(Lack(what=what, digest=blob.digest, got=error.findings[0].got or "another content"))
-            return False
-        except RemoteError as error:
-            if not any(finding.code == "registry-not-found" for finding in error.findings):
-                raise
-            self.lacks.append(Lack(what=what, digest=blob.digest, got="nothing"))
-            return False
-        return True
-
-    def _where(self, digest: Digest) -> Where:
-        return Where(subject=f"manifest {digest}")
 
 
 def _finding(one: Inspection, mend: str) -> Finding:

@@ -1,4 +1,4 @@
-"""Manifests that speak of an image, as a lock pins them: signatures, attestations, SBOMs."""
+"""Manifests that speak of an image: signatures, attestations, SBOMs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from renderer.model.reference import Digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedReferrer:
-    """The digest of a referrer and of what it speaks of; `tag` is the one by which cosign looks for it."""
+    """A referrer as a lock pins it: its digest, and that of what it speaks of; `tag` is where cosign looks for it."""
 
     digest: Digest
     subject: Digest

@@ -8,6 +8,7 @@ from enum import Enum
 
 from renderer.errors import Finding
 from renderer.model.bundles.extension import Descriptor
+from renderer.model.images.referrers import PinnedReferrer
 from renderer.model.reference import Digest, ImageReference, Platform
 
 
@@ -17,13 +18,14 @@ class ImageTarget:
 
     `reference` has the tag by which manifests name it, `repository` is its place in the site registry, `digest` the
     index (or the manifest of a single-platform image) that pins it. `platforms` are the manifests that this site
-    needs.
+    needs, `referrers` what must speak of them there, each behind what it speaks of.
     """
 
     reference: ImageReference
     repository: str
     digest: Digest
     platforms: Mapping[Platform, Digest]
+    referrers: tuple[PinnedReferrer, ...] = ()
 
     @property
     def tag(self) -> str | None:
@@ -35,6 +37,11 @@ class ImageTarget:
         """The manifests below the index that this site needs, sorted; none when `digest` is the manifest itself."""
         return tuple(sorted(set(self.platforms.values()) - {self.digest}))
 
+    @property
+    def everything(self) -> tuple[Digest, ...]:
+        """All manifests that the registry must have, the pinned one first."""
+        return (self.digest, *self.manifests, *(one.digest for one in self.referrers))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredManifest:
@@ -45,19 +52,30 @@ class StoredManifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReferrer:
+    """A manifest that speaks of `subject`, and the tag by which cosign looks for it, if any."""
+
+    manifest: StoredManifest
+    subject: Digest
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
     """One image, as the bundle `source` carries it for a target.
 
-    `children` are the manifests of the platforms that travel, `blobs` their configs and layers. `absent` are the
-    manifests that the index lists and the bundle does not carry: other platforms, attestations.
+    `children` are what travels of the index: manifests of platforms, and attestations of them. `referrers` speak of
+    what travels from outside of the index, each behind what it speaks of. `blobs` are the configs and layers of all.
+    `absent` are the manifests that the index lists and that do not travel.
     """
 
     target: ImageTarget
     source: str
     root: StoredManifest
     children: tuple[StoredManifest, ...]
+    referrers: tuple[StoredReferrer, ...]
     blobs: tuple[Descriptor, ...]
-    absent: tuple[Digest, ...]
+    absent: frozenset[Digest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
