@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from renderer.cli.registries import SOURCES_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.arguments import ENGINE
 from renderer.cli.verbs.bundle.arguments import PLATFORM, platforms
-from renderer.errors import Finding, UsageError, Where
+from renderer.errors import Finding, InputError, UsageError, Where
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _wish(options: Options, files: WorkingTree) -> Import:
         hint = "-o FILE.tar" if not each else "leave one of them out"
         raise _usage("--tar says how --per-extension writes bundles", "--tar", hint)
     return Import(
-        paths=tuple(files.relative(path) for path in options.texts("path")),
+        paths=tuple(_relative(path, files) for path in options.texts("path")),
         naming=_naming(options),
         sources=_sources(options, files),
         accepted=tuple(_acceptance(text) for text in options.texts("accept")),
@@ -63,6 +64,15 @@ def _wish(options: Options, files: WorkingTree) -> Import:
         tar=tar,
         newest=options.flag("newest"),
     )
+
+
+def _relative(path: str, files: WorkingTree) -> str:
+    """A path as typed, from the root of the working tree; a bundle.yaml names only what lies below that root."""
+    try:
+        return files.relative(path)
+    except InputError as error:
+        hint = "write the bundle.yaml into a directory that holds the packages and images, or into one above"
+        raise InputError(*(replace(finding, hint=hint) for finding in error.findings)) from error
 
 
 def _naming(options: Options) -> Naming:
@@ -114,7 +124,7 @@ def _sources(options: Options, files: WorkingTree) -> ImageSources:
     if options.flag("digests-only") and not given:
         raise _usage("--digests-only needs a place to look images up in", "--digests-only", "--images https://REGISTRY")
     return ImageSources(
-        files=tuple(files.relative(path) for path in here),
+        files=tuple(_relative(path, files) for path in here),
         registry=registry,
         upstream=bool(elsewhere) and registry is None,
         carried=not options.flag("digests-only"),
