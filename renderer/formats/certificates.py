@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from renderer.formats.trust import der
 from renderer.model.generated.material import CertificateFacts, PemMaterial
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["holds_pem", "read_pem", "signs"]
 
 E = TypeVar("E", bound="x509.ExtensionType")
+
+_COMMON_NAME: Final = bytes((0x55, 4, 3))
+_ORGANIZATION: Final = bytes((0x55, 4, 10))
+_ENCODINGS: Final = {0x14: "latin-1", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
+"""Strings of DER that are not UTF-8 (or its part ASCII): T61String, UniversalString, BMPString."""
 
 _LIMIT: Final = 256 * 1024
 """Longer text is no certificate of a chart, and is not looked through for any."""
@@ -76,12 +82,21 @@ def signs(issuer: CertificateFacts, subject: CertificateFacts) -> bool:
     if subject.issuer != issuer.subject:
         return False
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     try:
         one, other = (x509.load_der_x509_certificate(facts.der) for facts in (subject, issuer))
-        one.verify_directly_issued_by(other)
-    except (ValueError, TypeError, InvalidSignature):
+        key, how = other.public_key(), one.signature_algorithm_parameters
+        if isinstance(key, rsa.RSAPublicKey) and one.signature_hash_algorithm and not isinstance(how, ec.ECDSA | None):
+            key.verify(one.signature, one.tbs_certificate_bytes, how, one.signature_hash_algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(how, ec.ECDSA):
+            key.verify(one.signature, one.tbs_certificate_bytes, how)
+        elif isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(one.signature, one.tbs_certificate_bytes)
+        else:
+            return False
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
@@ -99,17 +114,19 @@ def _blocks(text: str) -> Iterator[tuple[str, bytes]]:
 
 def _certificate(block: bytes) -> CertificateFacts | None:
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     try:
         read = x509.load_pem_x509_certificate(block)
         public = read.public_key()
+        issuer, subject = _names(read.tbs_certificate_bytes)
         names = _extension(read, x509.SubjectAlternativeName)
         constraints = _extension(read, x509.BasicConstraints)
         return CertificateFacts(
             der=read.public_bytes(Encoding.DER),
-            common_name=next(iter(_names(read, x509.NameOID.COMMON_NAME)), ""),
-            organizations=_names(read, x509.NameOID.ORGANIZATION_NAME),
+            common_name=next(_parts(subject, _COMMON_NAME), ""),
+            organizations=tuple(_parts(subject, _ORGANIZATION)),
             dns_names=tuple(names.get_values_for_type(x509.DNSName)) if names else (),
             ip_addresses=tuple(str(one) for one in names.get_values_for_type(x509.IPAddress)) if names else (),
             key_usages=_key_usages(_extension(read, x509.KeyUsage)),
@@ -118,16 +135,31 @@ def _certificate(block: bytes) -> CertificateFacts | None:
             not_after=read.not_valid_after_utc,
             is_ca=bool(constraints and constraints.ca),
             algorithm=_algorithm(public),
-            subject=read.subject.public_bytes(),
-            issuer=read.issuer.public_bytes(),
+            subject=subject,
+            issuer=issuer,
             public_key=public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         )
-    except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType, x509.DuplicateExtension):
         return None
 
 
-def _names(read: x509.Certificate, kind: x509.ObjectIdentifier) -> tuple[str, ...]:
-    return tuple(str(one.value) for one in read.subject.get_attributes_for_oid(kind))
+def _names(to_be_signed: bytes) -> tuple[bytes, bytes]:
+    """Issuer and subject in DER. Charts make names that are too long, and the library warns on the terminal of those.
+
+    A certificate to be signed is [version], serial, algorithm, issuer, validity, subject (RFC 5280, section 4.1).
+    """
+    parts = der.elements(der.inside(to_be_signed))
+    start = 1 if parts[0].tag == der.EXPLICIT_0 else 0
+    return parts[start + 2].encoded, parts[start + 4].encoded
+
+
+def _parts(name: bytes, kind: bytes) -> Iterator[str]:
+    """The values of one kind in a name: a sequence of sets of (kind, text)."""
+    for relative in der.elements(der.inside(name)):
+        for part in der.elements(relative.content):
+            kind_of_part, value = der.elements(part.content)
+            if kind_of_part.content == kind:
+                yield value.content.decode(_ENCODINGS.get(value.tag, "utf-8"), errors="replace")
 
 
 def _extension(read: x509.Certificate, kind: type[E]) -> E | None:

@@ -92,6 +92,19 @@ def test_a_bare_certificate_is_for_nothing() -> None:
     assert (facts.is_ca, facts.algorithm) == (True, "ed25519")
 
 
+def test_a_name_may_be_longer_than_it_should_be() -> None:
+    with pytest.warns(UserWarning, match="length must be"):
+        text = certificate(KEY, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x" * 81, _validate=False)]))
+    assert read_pem(text).certificates[0].common_name == "x" * 81, "and nobody is warned again"
+
+
+@pytest.mark.parametrize("kind", ["BMPString", "UniversalString", "UTF8String"])
+def test_names_in_other_encodings_are_read(kind: str) -> None:
+    cafe = "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cafe, getattr(x509.name._ASN1Type, kind))])
+    assert read_pem(certificate(KEY, name)).certificates[0].common_name == cafe
+
+
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 def test_a_key_gives_its_public_half_only(form: PrivateFormat) -> None:
     key = rsa.generate_private_key(65537, 2048)

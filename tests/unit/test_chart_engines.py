@@ -201,7 +201,10 @@ class TestBothEngines:
                 if isinstance(one, str) or isinstance(again, str) or isinstance(other, str):
                     assert one == other, name
                     continue
-                generated = discover(one.manifests, again.manifests).values
+                found = discover(one.manifests, again.manifests)
+                generated = found.values
+                assert found == discover(one.manifests, other.manifests), name
+                assert all(value.group or value.kind.follows for value in generated), name
                 settled = settle(one.manifests, generated, GeneratedPolicy(default=Mode.EXTERNAL))
                 assert settled == settle(again.manifests, generated, GeneratedPolicy(default=Mode.EXTERNAL)), name
                 assert settled == settle(other.manifests, generated, GeneratedPolicy(default=Mode.EXTERNAL)), name

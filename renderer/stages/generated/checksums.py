@@ -46,9 +46,9 @@ def summed_templates(sums: TemplateSums, path: str, key: str) -> tuple[str, ...]
     return tuple(f"{base}templates/{one}" for one in included)
 
 
-def _distance(place: tuple[str, str], here: tuple[str, str]) -> tuple[bool, bool, tuple[str, str]]:
-    """How far a template is from another: itself, one of the same chart, any other."""
-    return place != here, place[0] != here[0], place
+def _distance(place: tuple[str, str], here: tuple[str, str]) -> tuple[bool, bool, bool, tuple[str, str]]:
+    """How far a template is from another: itself, one of its chart, one of its name (of a chart under an alias)."""
+    return place != here, place[0] != here[0], place[1] != here[1], place
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from renderer.model.objects.workload import needs
 from renderer.stages.generated.certificates import wishes
 from renderer.stages.generated.checksums import TemplateSums, summed_templates
 from renderer.stages.generated.comparing import differences
-from renderer.stages.generated.content import Content, examined
+from renderer.stages.generated.content import Content, examined, is_digest
 from renderer.stages.generated.naming import group_names
 from renderer.stages.generated.relating import related, sums
 
@@ -88,13 +88,18 @@ class _Sources:
             component = f"{manifest.origin.extension}/{manifest.origin.component}"
             if (component, manifest.id) not in renamed:
                 self._by_template.setdefault((component, manifest.origin.source), []).append(manifest.id)
+        self._configuration = {
+            (f"{one.origin.extension}/{one.origin.component}", one.id)
+            for one in manifests
+            if (one.id.group, one.id.kind) in {("", "ConfigMap"), ("", "Secret")}
+        }
         self._generated = {(one.difference.component, one.difference.object) for one in contents}
 
     def of(self, index: int) -> tuple[ObjectId, ...]:
         """The objects that the checksum at `index` sums, sorted; none when nothing says it.
 
-        By its content, if it is the digest of a field; else by the template; else what the pods of the object need,
-        if any of that is generated: that is what they have to start again for.
+        By its content, if it is the digest of a field; else by the template; else what the pods of the object need:
+        that is what they have to start again for.
         """
         content = self._contents[index]
         if content.kind is not GeneratedKind.CHECKSUM:
@@ -111,5 +116,7 @@ class _Sources:
 
     def _needed(self, content: Content) -> set[ObjectId]:
         difference = content.difference
-        needed = {one for _, one in needs(difference.manifest) if one.kind != "ServiceAccount"}
-        return needed if any((difference.component, one) in self._generated for one in needed) else set()
+        needed = {one for _, one in needs(difference.manifest) if (difference.component, one) in self._configuration}
+        # A digest was of something generated; a random word is there to start the pods again, whatever for.
+        of_generated = any((difference.component, one) in self._generated for one in needed)
+        return needed if of_generated or not is_digest(content.texts[0]) else set()
