@@ -26,6 +26,7 @@ from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.generated.values import GeneratedValue
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.images.use import ImageUse
+from renderer.model.inputs import RenderInputs
 from renderer.model.lock import Lock
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.reference import ImageReference
@@ -89,8 +90,7 @@ def render(
         records.record_files(composed, lock_bytes=lock_bytes, orphans=laid.orphans, templates=tools.templates),
         generated_record(lock.generated, lock.certificates or (), site.generated, captured, _manifests(composed)),
     )
-    inputs = provenance.render_inputs(site, lock, lock_bytes, tools.templates, sitewright=tools.version)
-    statement = provenance.provenance(inputs, tree)
+    statement = provenance.provenance(_inputs(site, lock, lock_bytes, catalog, tools), tree)
     tree = tree.joined(FileTree.of([(provenance.PROVENANCE, statement)]))
     # what is said about the move from one tree to the next stays out of the tree: it depends on the tree before
     said = (*composed.findings, *laid.findings, *_secrets_in(tree, tools))
@@ -118,10 +118,16 @@ def _laid(composed: Composed, tools: Tools, previous: FileTree) -> layout.Laid:
     return make() if previous.files else tools.memo.get(("laid", id(composed.plan), agent), make)
 
 
-def is_current(site: Site, lock: Lock, lock_bytes: bytes, tools: Tools, previous: FileTree) -> bool:
+def is_current(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: Tools, previous: FileTree) -> bool:
     """True when `previous` is what `render` would write: nothing that it depends on has changed, nor has the tree."""
-    inputs = provenance.render_inputs(site, lock, lock_bytes, tools.templates, sitewright=tools.version)
-    return provenance.is_current(previous, inputs)
+    return provenance.is_current(previous, _inputs(site, lock, lock_bytes, catalog, tools))
+
+
+def _inputs(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: Tools) -> RenderInputs:
+    verdicts = (bundle.verdict for bundle in catalog.bundles)
+    return provenance.render_inputs(
+        site, lock, lock_bytes, tools.templates, sitewright=tools.version, verdicts=verdicts
+    )
 
 
 def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools, captured: Captured = NOTHING_CAPTURED) -> Composed:

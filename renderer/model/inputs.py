@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from renderer.model.bundles.trust import Verdict
 from renderer.model.lock import LockedBundle, LockedEngine
 from renderer.model.reference import Digest
 
@@ -13,7 +14,8 @@ class RenderInputs:
     """The inputs of a render, each by digest; equal inputs and an equal tree before give equal bytes.
 
     `profile` is `Site.digest` and `profile_file` the file it was read from; `lock` is the digest of the lock file;
-    `templates` covers the templates that ship with Sitewright and those of the site.
+    `templates` covers the templates that ship with Sitewright and those of the site. `verdicts` say why the bundles
+    were believed when this was rendered.
     """
 
     site: str
@@ -24,3 +26,4 @@ class RenderInputs:
     bundles: tuple[LockedBundle, ...]
     engine: LockedEngine
     sitewright: str
+    verdicts: tuple[Verdict, ...] = ()

@@ -7,10 +7,11 @@ provenance v1 predicate (https://slsa.dev/spec/v1.0/provenance). It holds no tim
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Final, cast
 
+from renderer.model.bundles.trust import Verdict
 from renderer.model.fields import Json
 from renderer.model.inputs import RenderInputs
 from renderer.model.lock import Lock
@@ -27,9 +28,15 @@ _LIMIT: Final = 4 * 2**20
 
 
 def render_inputs(
-    site: Site, lock: Lock, lock_bytes: bytes, templates: Mapping[str, str], *, sitewright: str
+    site: Site,
+    lock: Lock,
+    lock_bytes: bytes,
+    templates: Mapping[str, str],
+    *,
+    sitewright: str,
+    verdicts: Iterable[Verdict] = (),
 ) -> RenderInputs:
-    """The inputs of a render of `site`. `sitewright` is the version that renders."""
+    """The inputs of a render of `site`. `sitewright` is the version that renders, `verdicts` those on its bundles."""
     return RenderInputs(
         site=site.name,
         profile_file=site.profile,
@@ -39,6 +46,7 @@ def render_inputs(
         bundles=lock.bundles,
         engine=lock.engine,
         sitewright=sitewright,
+        verdicts=tuple(verdicts),
     )
 
 
@@ -71,12 +79,15 @@ def _predicate(inputs: RenderInputs) -> Json:
         {"name": "lock", "digest": _digest(inputs.lock)},
         {"name": "templates", "digest": _digest(inputs.templates)},
     ]
+    verdicts = {verdict.manifest: verdict for verdict in inputs.verdicts}
     for bundle in sorted(inputs.bundles, key=lambda bundle: bundle.name):
         annotations: dict[str, Json] = {
             "version": str(bundle.version),
             "sequence": bundle.sequence,
             "signers": list(bundle.signers),
         }
+        if bundle.digest in verdicts:
+            annotations["verdict"] = _verdict(verdicts[bundle.digest])
         digest = _digest(bundle.digest)
         dependencies.append(
             {"name": f"bundle {bundle.name}", "uri": bundle.source, "digest": digest, "annotations": annotations}
@@ -90,6 +101,22 @@ def _predicate(inputs: RenderInputs) -> Json:
         },
         "runDetails": {"builder": {"id": _BUILDER, "version": cast("Json", engine)}},
     }
+
+
+def _verdict(verdict: Verdict) -> Json:
+    """Why a bundle was believed: every signature, and why those that do not count do not. It holds no time."""
+    signatures: list[Json] = [
+        {
+            "form": fact.form,
+            "signer": fact.signer,
+            "algorithm": fact.algorithm.value if fact.algorithm else None,
+            "accepted": fact.accepted,
+            "reason": fact.reason,
+            **({"certificate": {"subject": fact.subject, "serial": fact.serial}} if fact.subject else {}),
+        }
+        for fact in verdict.signatures
+    ]
+    return {"policy": verdict.policy, "threshold": verdict.threshold, "signatures": signatures}
 
 
 def _digest(digest: Digest) -> dict[str, Json]:

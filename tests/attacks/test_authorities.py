@@ -224,7 +224,7 @@ def test_a_key_and_a_certified_signer_are_two(bank: Bank) -> None:
 def test_an_expired_certificate_does_not_count_whenever_it_signed(bank: Bank) -> None:
     bank.signs(bank.certified(RELEASE, end=NOW - timedelta(seconds=1)))
     (told,) = why_not(bank.refusal(bank.trusting(RELEASE)))
-    period = "from 2025-11-20 to 2026-11-20, and today is 2026-11-20"
+    period = "from 2025-11-20 to 2026-11-20 only"
     assert told == f"unknown: not certified by `bank`: the certificate is valid {period}"
     assert bank.load(bank.trusting(RELEASE), now=NOW - YEAR / 2).verdict.satisfied
 

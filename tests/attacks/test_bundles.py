@@ -298,7 +298,7 @@ def test_a_key_counts_on_its_days_only(
     finding = refusal(lambda: workshop.load(policy))
     assert finding.code == "signature-untrusted"
     period = f"to {valid_to}" if valid_to else f"from {valid_from}"
-    assert why_not(finding) == [f"vendor: the key is valid {period}, and today is 2026-11-20"]
+    assert why_not(finding) == [f"vendor: the key is valid {period} only"]
 
 
 def test_the_day_is_that_of_utc(tmp_path: Path) -> None:

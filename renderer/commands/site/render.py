@@ -90,7 +90,7 @@ def _one(loader: Loader, profile: str, store: TreeStore) -> RenderedSite:
     tools = loader.tools(site)
     findings: tuple[Finding, ...] = ()
     tree = previous
-    if not is_current(site, lock, content, tools, previous):
+    if not is_current(site, lock, content, catalog, tools, previous):
         rendering = render(site, lock, content, catalog, tools, previous, captured)
         findings, tree = rendering.findings, rendering.tree
     return RenderedSite(

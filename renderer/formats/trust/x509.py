@@ -272,7 +272,7 @@ def _outside_validity(certificate: Certificate, now: datetime) -> str | None:
     start, end = certificate._read.not_valid_before_utc, certificate._read.not_valid_after_utc
     if start <= now <= end:
         return None
-    return f"the certificate is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d}, and today is {now:%Y-%m-%d}"
+    return f"the certificate is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d} only"
 
 
 def _extension(certificate: Certificate, kind: type) -> Any:

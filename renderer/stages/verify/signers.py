@@ -168,7 +168,7 @@ def _not_valid(key: TrustedKey, today: date) -> str | None:
         return None
     start = f"from {key.valid_from}" if key.valid_from else ""
     end = f"to {key.valid_to}" if key.valid_to else ""
-    return f"the key is valid {' '.join(part for part in (start, end) if part)}, and today is {today}"
+    return f"the key is valid {' '.join(part for part in (start, end) if part)} only"
 
 
 def _not_certified(chain: tuple[Certificate, ...], authority: _Authority, now: datetime) -> str | None:
