@@ -11,6 +11,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
 from renderer.errors import InputError
+from renderer.formats.bundle.remote_source import RemoteImage
 from renderer.formats.bundle.source import DeclaredImage, SourceExtension, SourceLayout, read_bundle_source
 from renderer.model.bundles.extension import ComponentKind
 from tests.simulators.bundles import ROOT, SOURCE, schema
@@ -39,7 +40,7 @@ def test_the_documented_source_is_read() -> None:
     ]
     assert {name: str(version) for name, version in core.extension.provides.items()} == {"kubesphere": "4.1.3"}
     assert "packages/*.tgz" in str(packages)
-    assert [type(image) for image in source.images] == [SourceLayout, DeclaredImage]
+    assert [type(image) for image in source.images] == [SourceLayout, SourceLayout, RemoteImage, DeclaredImage]
 
 
 def test_faults_are_told_at_their_line_and_all_at_once() -> None:
