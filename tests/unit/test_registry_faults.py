@@ -258,7 +258,7 @@ def test_a_project_that_is_missing(server: Simulator, clock: Clock) -> None:
     assert finding.explanation == ("the registry says: NOT_FOUND: project ghcr not found",)
     assert finding.expected == "a project `ghcr`"
     curl = f'curl -u USER {server.url}/api/v2.0/projects --json \'{{"project_name":"ghcr"}}\''
-    assert finding.hint == f"make the project in Harbor's web page, or: {curl}"
+    assert finding.hint == f"`sitewright images sync` with --create-projects makes it on Harbor; by hand: {curl}"
 
 
 def test_an_immutable_tag_is_success_when_it_holds_the_same(server: Simulator, clock: Clock) -> None:

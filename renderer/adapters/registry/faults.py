@@ -145,7 +145,7 @@ class Faults:
             "registry-denied", f"this user may not do that on `{self.host}`", subject,
             expected=_asked(asked), got=got, explanation=said,
             hint=f"let the user push to the project `{self._project(subject)}` (Harbor: role Developer or higher); "
-            "some registries say the same when the project does not exist",
+            "some registries say the same when the project does not exist: --create-projects makes it on Harbor",
         )  # fmt: skip
 
     def _not_found(self, subject: str, got: str, said: tuple[str, ...], asked: tuple[str, ...]) -> RemoteError:  # noqa: ARG002 - one shape for all
@@ -153,7 +153,7 @@ class Faults:
         return self._error(
             "registry-not-found", "the registry knows no such repository or project", subject, got=got,
             explanation=said, expected=f"a project `{project}`",
-            hint="make the project in Harbor's web page, or: "
+            hint="`sitewright images sync` with --create-projects makes it on Harbor; by hand: "
             f"curl -u USER {self.location}/api/v2.0/projects --json '{{\"project_name\":\"{project}\"}}'",
         )  # fmt: skip
 
