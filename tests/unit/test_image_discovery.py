@@ -367,7 +367,7 @@ def test_what_is_declared_and_never_seen_is_a_note(workshop: Workshop) -> None:
     (note,) = found(outcome, "image-unseen")
     assert (note.severity, note.explanation) == (
         Severity.NOTE,
-        ("`quay.io/team/api:2.0` (spec.images[0].layout; web 1.2.0, images)",),
+        ("`quay.io/team/api:2.0` (web 1.2.0, images)",),
     )
     (warning,) = found(outcome, "image-not-in-bundle")
     assert (warning.severity, warning.explanation) == (Severity.WARNING, ("`docker.io/library/redis:7`",))

@@ -112,8 +112,14 @@ def unseen(records: Iterable[ImageRecord], advice: Advice) -> Iterator[Finding]:
                 message=f"{count(len(images), 'image')} of the bundle: {what}",
                 where=advice.where,
                 severity=Severity.NOTE,
-                explanation=tuple(f"`{one.reference}` ({'; '.join(map(str, one.declared))})" for one in images),
+                explanation=tuple(f"`{one.reference}` ({_by_whom(one)})" for one in images),
             )
+
+
+def _by_whom(record: ImageRecord) -> str:
+    """The extensions that declare an image; where there is none, the field of the source."""
+    extensions = [by for by in record.declared if by.extension]
+    return "; ".join(map(str, extensions or record.declared))
 
 
 def unused(
