@@ -57,7 +57,7 @@ def push(
     with Crew.of(options.jobs) as crew:
         if not options.recheck and is_there(cargo, place, registry):
             return _outcome(cargo, place, Traffic(present=len(cargo.blobs)), dry_run=options.dry_run)
-        check_tags(cargo, place, registry, source, retag=options.retag)
+        check_tags(cargo, place, registry, source, crew, retag=options.retag)
         known = frozenset() if options.recheck else known_blobs(cargo, place, registry)
         run = _Push(cargo, source, place, registry, journal, progress, crew, known)
         missing = run.missing()
@@ -150,7 +150,7 @@ class _Push:
         registry.push_manifest(repository, cargo.packing_tag, cargo.packing, IMAGE_MANIFEST)
         content = self.source.blob(cargo.manifest)
         registry.push_manifest(repository, self.place.tag or "", content, cargo.manifest.media_type)
-        push_referrers(new.values(), self.place, registry, self.source)
+        push_referrers(new.values(), self.place, registry, self.source, self.crew)
         return _kept_as_blobs(opaque, self.registry.location)
 
     def _put(self, stowed: Stowed) -> Descriptor | None:

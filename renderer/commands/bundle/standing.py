@@ -9,23 +9,26 @@ from renderer.commands.bundle.cargo import Cargo, Stowed
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.formats.bundle.artifact import parse_manifest
 from renderer.formats.bundle.packing import packing_tag, read_packing_list
+from renderer.formats.trust.cosign import signature_tag
 from renderer.model.bundles.address import BundleAddress, versions
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import FoundManifest, Layout, Registry
+from renderer.transfer.crew import Crew
 from renderer.transfer.listing import as_referrer, see_to_referrers
 
 
 def is_there(cargo: Cargo, place: BundleAddress, registry: Registry) -> bool:
-    """Whether all of a bundle is at `place`: its tag, its packing list, and what lies beside it under tags.
+    """Whether all of a bundle is at `place`: its tag, its packing list, and its signatures under cosign's tag.
 
     A registry takes a packing list only when it has all blobs that the list names, and keeps them as long as it keeps
     the list.
     """
-    wanted = {place.tag: cargo.manifest.digest, cargo.packing_tag: cargo.packing_digest}
-    wanted |= {stowed.tag: digest for digest, stowed in cargo.manifests.items() if stowed.tag}
+    wanted = {place.tag or "": cargo.manifest.digest, cargo.packing_tag: cargo.packing_digest}
+    own = signature_tag(cargo.manifest.digest)
+    wanted |= {stowed.tag: digest for digest, stowed in cargo.manifests.items() if stowed.tag == own}
     for tag, digest in wanted.items():
-        found = registry.manifest(place.repository, tag or "")
+        found = registry.manifest(place.repository, tag)
         if found is None or found.digest != digest:
             return False
     return True
@@ -47,7 +50,9 @@ def known_blobs(cargo: Cargo, place: BundleAddress, registry: Registry) -> froze
     return frozenset(blob.digest for blob in listed.blobs)
 
 
-def check_tags(cargo: Cargo, place: BundleAddress, registry: Registry, source: Layout, *, retag: bool) -> None:
+def check_tags(
+    cargo: Cargo, place: BundleAddress, registry: Registry, source: Layout, crew: Crew, *, retag: bool
+) -> None:
     """Refuse to take something away: a tag from another bundle, or signatures that were added in the registry.
 
     Raises InputError (`tag-differs`, `signatures-differ`), with every fault.
@@ -56,9 +61,10 @@ def check_tags(cargo: Cargo, place: BundleAddress, registry: Registry, source: L
     found = registry.manifest(place.repository, place.tag or "")
     if found is not None and found.digest != cargo.manifest.digest and not retag:
         faults.append(_other_bundle(cargo, place, found))
-    for digest, stowed in cargo.manifests.items():
-        standing = registry.manifest(place.repository, stowed.tag) if stowed.tag else None
-        if standing is None or standing.digest == digest:
+    named = [(stowed, stowed.tag) for stowed in cargo.manifests.values() if stowed.tag]
+    held = crew.map(lambda one: crew.attempt(lambda: registry.manifest(place.repository, one[1])), named)
+    for (stowed, _), standing in zip(named, held, strict=True):
+        if standing is None or standing.digest == stowed.descriptor.digest:
             continue
         if not _adds_nothing(standing, stowed.descriptor, source, place):
             faults.append(_would_be_lost(stowed, standing, place))
@@ -98,12 +104,18 @@ def _would_be_lost(stowed: Stowed, standing: FoundManifest, place: BundleAddress
     )
 
 
-def push_referrers(manifests: Iterable[Stowed], place: BundleAddress, registry: Registry, source: Layout) -> None:
+def push_referrers(
+    manifests: Iterable[Stowed], place: BundleAddress, registry: Registry, source: Layout, crew: Crew
+) -> None:
     """See to it that those of `manifests` that refer to others can be found. Raises RemoteError."""
     about: defaultdict[Digest, list[Stowed]] = defaultdict(list)
     for stowed in manifests:
         if stowed.subject is not None:
             about[stowed.subject].append(stowed)
-    for subject, referring in sorted(about.items()):
-        listed = [as_referrer(one.descriptor, source.blob(one.descriptor), source.location) for one in referring]
+
+    def see_to(subject: Digest) -> None:
+        described = ((one.descriptor, source.blob(one.descriptor)) for one in about[subject])
+        listed = [as_referrer(descriptor, content, source.location) for descriptor, content in described]
         see_to_referrers(registry, place.repository, subject, listed)
+
+    crew.map(lambda subject: crew.attempt(lambda: see_to(subject)), sorted(about))
