@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from renderer.checks import kubernetes, node_settings, nodes, ordering, output, security, supply_chain
+from renderer.checks import kubernetes, node_settings, nodes, ordering, output, sealed, security, supply_chain
 from renderer.errors import Finding, InputError, Where
 from renderer.inflation import Again, Part, Tools, asks_for_apis, inflate, inflate_again
 from renderer.model.bundles.bundle import Catalog, Offer
@@ -52,7 +52,7 @@ from renderer.stages.waves import Planned, plan_waves
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
 """Judgements over the plan, the cluster and the secrets mode, and nothing else: sites that share these share them."""
-SITE_RULES: Final[tuple[Rule, ...]] = (*supply_chain.RULES, *nodes.RULES, *node_settings.RULES)
+SITE_RULES: Final[tuple[Rule, ...]] = (*supply_chain.RULES, *nodes.RULES, *sealed.RULES, *node_settings.RULES)
 """Judgements that also look at a site's registry, mirrors and lock."""
 
 
@@ -289,8 +289,8 @@ def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools,
     mirrors = plan_mirrors(site.registry, declared | {image for image in (site.nodes.image,) if image})
     invented = (discovered.values, discovered.certificates, Captured(groups=taken.groups))
     shaped = shape(site, parts, invented, catalog, mirrors, tools)
-    sealed = sealed_in(site, discovered.values, shaped.manifests)
-    work = plan_sealing(shaped.manifests, sealed, taken, wish.before, site.generated.recipients)
+    to_seal = sealed_in(site, discovered.values, shaped.manifests)
+    work = plan_sealing(shaped.manifests, to_seal, taken, wish.before, site.generated.recipients)
     planned = plan_of(site, shaped, enabled, tools)
     return Survey(
         images=tuple(sorted({use.reference for use in shaped.images} | (declared & catalog.images().keys()))),
