@@ -166,8 +166,8 @@ def test_a_misspelled_key(shop: Shop) -> None:
     assert shop.refused(1, *RENDER) == (
         "error[unknown-field]: `secretz` is not a field of `spec`\n"
         "  --> profiles/shop.yaml:11:3, spec.secretz\n"
-        "   expected: `bundles`, `checks`, `cluster`, `extends`, `extensions`, `generated`, `gitops`, `registry`, "
-        "`secrets`, `templates` or `trust`\n"
+        "   expected: `bundles`, `checks`, `cluster`, `extends`, `extensions`, `generated`, `gitops`, `nodes`, "
+        "`registry`, `secrets`, `templates` or `trust`\n"
         "   hint: did you mean `secrets`?\n"
     )
 
