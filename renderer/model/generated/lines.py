@@ -1,9 +1,11 @@
-"""One line of a text as a key and what stands behind it: `token: x`, `- token: x`, `token = x`."""
+"""Text in objects: one line as a key and what stands behind it (`token: x`, `- token: x`, `token = x`), and names."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
+
+from renderer.model.fields import Json
 
 _KEYED: Final = re.compile(r"(\s*(?:- )?[^\s:=][^:=]*?(?::\s+|\s*=\s*))(.*)\Z", re.DOTALL)
 
@@ -37,3 +39,12 @@ def split_path(path: str) -> tuple[str, int, bool]:
     """The field, the number of the line in it (0: none), and whether the whole line is meant and not a value in it."""
     found = _LINE.search(path)
     return (path[: found.start()], int(found[2]), len(found[1]) > 1) if found else (path, 0, False)
+
+
+def renamed(value: Json, old: str, new: str) -> Json:
+    """The value with one name for another in all its strings."""
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, dict):
+        return {key: renamed(below, old, new) for key, below in value.items()}
+    return [renamed(below, old, new) for below in value] if isinstance(value, list) else value

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from renderer.model.fields import Json, spell_path
 from renderer.model.generated.hidden import Hidden
-from renderer.model.generated.lines import line_key, spell_line, split_line
+from renderer.model.generated.lines import line_key, renamed, spell_line, split_line
 from renderer.model.generated.values import GeneratedKind
 from renderer.model.objects.manifest import Manifest, ObjectId
 
@@ -125,17 +125,8 @@ def _named_alike(one: Manifest, other: Manifest) -> Iterator[Difference]:
         after=Hidden(other.id.name),
         certain=GeneratedKind.NAME,
     )
-    first, second = (_replaced(dict(manifest.body), manifest.id.name, name) for manifest in (one, other))
+    first, second = (renamed(dict(manifest.body), manifest.id.name, name) for manifest in (one, other))
     yield from _fields(one, first, second, identity)
-
-
-def _replaced(value: Json, old: str, new: str) -> Json:
-    """The value with one text for another in all its strings."""
-    if isinstance(value, str):
-        return value.replace(old, new)
-    if isinstance(value, dict):
-        return {key: _replaced(below, old, new) for key, below in value.items()}
-    return [_replaced(below, old, new) for below in value] if isinstance(value, list) else value
 
 
 def _fields(manifest: Manifest, one: object, other: object, identity: ObjectId) -> Iterator[Difference]:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import cast
 
 from renderer.model.fields import Json
+from renderer.model.generated.lines import renamed
 from renderer.model.generated.policy import Ruling
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
-from renderer.stages.settle.placing import renamed, with_value
+from renderer.stages.settle.placing import with_value
 from renderer.stages.settle.ways import PLACEHOLDER, Draft
 
 

@@ -33,15 +33,6 @@ def without(body: dict[str, Json], path: str) -> dict[str, Json]:
     return cast("dict[str, Json]", _put(body, above, changed))
 
 
-def renamed(value: Json, old: str, new: str) -> Json:
-    """The value with one name for another in all its strings."""
-    if isinstance(value, str):
-        return value.replace(old, new)
-    if isinstance(value, dict):
-        return {key: renamed(below, old, new) for key, below in value.items()}
-    return [renamed(below, old, new) for below in value] if isinstance(value, list) else value
-
-
 def _put(below: Json, steps: Sequence[str | int], change: Callable[[Json], Json]) -> Json:
     if not steps:
         return change(below)
