@@ -41,7 +41,7 @@ class ArchiveLimits:
 
     members: int = 20_000
     file: int = 32 * 2**20
-    total: int = 256 * 2**20
+    total: int = 128 * 2**20
 
 
 DEFAULT: Final = ArchiveLimits()

@@ -6,7 +6,7 @@ and nothing of it counts until `renderer.stages.verify` has spoken.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,6 +18,7 @@ from renderer.formats.bundle.artifact import (
     REF_NAME,
     ArtifactKind,
     ImageManifest,
+    IndexEntry,
     ReadBlob,
     bounded,
     find_bundle,
@@ -42,6 +43,10 @@ SIGNATURE_LIMIT: Final = 64
 _PAYLOAD_LIMIT: Final = 64 * 1024
 _REFERRER_LIMIT: Final = 64 * 1024
 _REFERRERS_LIMIT: Final = 4_000
+SIGNATURES_LIMIT: Final = 4 * 2**20
+"""Bytes of all manifests of signatures in cosign's form together."""
+REFERRERS_LIMIT: Final = 16 * 2**20
+"""Bytes of all manifests together that may refer to a bundle; images have such, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,7 @@ def find_signatures(index: bytes, manifest: Digest, location: str) -> tuple[Desc
     entries = parse_index(index, where, lambda entry: entry.mapping("annotations").get(REF_NAME) == tag)
     if len(entries) > SIGNATURE_LIMIT:
         raise malformed(where, f"there are more than {SIGNATURE_LIMIT} manifests of signatures")
+    _bounded_together(entries, SIGNATURES_LIMIT, where)
     return tuple(entry.descriptor for entry in entries)
 
 
@@ -103,6 +109,7 @@ def find_referrers(
     entries = parse_index(index, where, lambda entry: is_sigstore_bundle(entry.text("artifactType", "")))
     if len(entries) > _REFERRERS_LIMIT:
         raise malformed(where, f"there are more than {_REFERRERS_LIMIT} Sigstore bundles")
+    _bounded_together(entries, REFERRERS_LIMIT, where)
     found = []
     for entry in entries:
         where = Where(file=location, subject=f"signatures {entry.descriptor.digest}")
@@ -111,6 +118,12 @@ def find_referrers(
         if referrer.subject is not None and referrer.subject.digest == manifest:
             found.append((entry.descriptor, referrer))
     return tuple(found)
+
+
+def _bounded_together(entries: Sequence[IndexEntry], limit: int, where: Where) -> None:
+    total = sum(entry.descriptor.size for entry in entries)
+    if total > limit:
+        raise malformed(where, f"manifests of signatures have {total} bytes together; {limit} are allowed")
 
 
 def holders_of_signatures(index: bytes, manifest: Digest, read: ReadBlob, location: str) -> tuple[Descriptor, ...]:
