@@ -7,8 +7,6 @@ listens, so that asking it would say `connection refused`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import socket
 import subprocess
@@ -26,6 +24,7 @@ from renderer.model.reference import Digest, ImageReference
 from renderer.model.site import Runtime, Site
 from renderer.stages.mirrors.nodes import node_files
 from renderer.stages.mirrors.plan import plan_mirrors
+from tests.simulators.images import ImageLayout
 from tests.simulators.sites import SHIPPED, a_site
 
 pytestmark = pytest.mark.real
@@ -40,23 +39,9 @@ log: {level: error}
 
 
 def an_image(directory: Path) -> Digest:
-    """An OCI layout with one image without layers; the digest of its manifest."""
-
-    def blob(document: dict[str, Any], kind: str) -> dict[str, Any]:
-        content = json.dumps(document).encode()
-        digest = hashlib.sha256(content).hexdigest()
-        (directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-        (directory / "blobs" / "sha256" / digest).write_bytes(content)
-        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}
-
-    settings = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}
-    config = blob(settings, "application/vnd.oci.image.config.v1+json")
-    kind = "application/vnd.oci.image.manifest.v1+json"
-    manifest = blob({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}, kind)
-    index = {"schemaVersion": 2, "manifests": [{**manifest, "annotations": {"org.opencontainers.image.ref.name": "a"}}]}
-    (directory / "index.json").write_text(json.dumps(index))
-    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    return Digest.parse(manifest["digest"])
+    """An OCI layout with one image of one layer, `a`; the digest of its manifest."""
+    layout = ImageLayout(directory / "layout")
+    return Digest.parse(layout.list(layout.manifest("linux/amd64", "api"), "a")["digest"])
 
 
 def wait_for(ready: Callable[[], bool], what: str) -> None:
@@ -101,7 +86,15 @@ def stored(registry: str, real: Callable[[str], Path], tmp_path_factory: pytest.
     digest = an_image(layout)
     target = f"docker://{registry}/dockerhub/team/api:1"
     subprocess.run(
-        [real("skopeo"), "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}:a", target],
+        [
+            real("skopeo"),
+            "--insecure-policy",
+            "copy",
+            "--quiet",
+            "--dest-tls-verify=false",
+            f"oci:{layout}/layout:a",
+            target,
+        ],
         check=True,
         timeout=60,
     )
@@ -242,10 +235,14 @@ def test_containerd_asks_the_mirror_and_only_the_mirror(
     config = tmp_path / "config.toml"
     config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
 
-    def fetch(name: str) -> subprocess.CompletedProcess[str]:
-        hosts = ["--hosts-dir", str(nodes / "containerd" / "certs.d")]
-        command = [str(real("ctr")), "--address", str(address), "content", "fetch", *hosts, name]
+    def ctr(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(real("ctr")), "--address", str(address), "images", *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def pull(name: str) -> subprocess.CompletedProcess[str]:
+        """Fetched, checked, unpacked, and known by its upstream name. The snapshotter `native` needs no mounts."""
+        hosts = ["--hosts-dir", str(nodes / "containerd" / "certs.d")]
+        return ctr("pull", *hosts, "--snapshotter", "native", name)
 
     with subprocess.Popen(
         [real("containerd"), "--config", str(config), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -253,12 +250,13 @@ def test_containerd_asks_the_mirror_and_only_the_mirror(
         try:
             wait_for(address.exists, "containerd")
             for name in (f"docker.io/team/api@{stored}", "docker.io/team/api:1", f"{BLACK_HOLE}/team/api:1"):
-                found = fetch(name)
+                found = pull(name)
                 assert found.returncode == 0, found.stderr
-            lacking = fetch(f"{BLACK_HOLE}/team/other:1")
+                assert name in ctr("ls", "--quiet").stdout.split()
+            lacking = pull(f"{BLACK_HOLE}/team/other:1")
             assert "not found" in lacking.stderr
             assert "connection refused" not in lacking.stderr, "the upstream registry is never asked"
-            lacking = fetch(f"quay.io/team/api@{stored}")
+            lacking = pull(f"quay.io/team/api@{stored}")
             assert lacking.returncode != 0
             assert "not found" in lacking.stderr
             assert "quay.io/v2" not in lacking.stderr, "the upstream registry is never asked"
