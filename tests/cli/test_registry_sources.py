@@ -129,6 +129,22 @@ def test_a_changed_file_in_the_cache_is_fetched_again(shop: Shop, registry: Real
     shop.ok("render", PROFILE, *OUT)
 
 
+def test_outdated_asks_the_registry(shop: Shop, registry: RealRegistry, papers: Papers) -> None:
+    shop.ok("lock", PROFILE)
+    edit("sources/bundle.yaml", "version: 1.2.0", "version: 1.3.0")
+    publish(shop, registry, "1.1.0", 2)
+    publish(shop, registry, "2.0.0", 3)
+    document = shop.json("outdated", PROFILE)
+    (bundle,) = document["bundles"]
+    assert (bundle["locked"], bundle["newest"], bundle["source"]) == ("1.0.0", "2.0.0", f"{source(registry)}:2.0.0")
+    (extension,) = document["extensions"]
+    assert (extension["name"], extension["locked"], extension["newest"]) == ("web", "1.2.0", "1.3.0")
+    Path("profiles/ca.pem").write_bytes(make_papers(papers.directory / "other", "Another Root").ca)
+    code, out, err = shop.run("outdated", PROFILE)
+    assert (code, out) == (0, "site shop: nothing newer is offered\n")
+    assert err.startswith("warning[registry-tls]")
+
+
 def test_no_version_that_fits(shop: Shop, registry: RealRegistry) -> None:
     edit(PROFILE, '">=1.0.0 <2.0.0"', '">=3.0.0"')
     (finding,) = shop.findings(1, "lock", PROFILE)

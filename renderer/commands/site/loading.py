@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from renderer.commands.site.remote import Choice, check_choice, locked_choice, newest_choice
 from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError, RendererError, Where
 from renderer.formats.trust.policy import read_trust_policy
-from renderer.model.bundles.address import BundleAddress, is_address
+from renderer.model.bundles.address import BundleAddress, is_address, newest
 from renderer.model.bundles.bundle import Catalog, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
@@ -168,17 +169,37 @@ class Loader:
     def _source(self, path: str) -> BundleSource:
         return self.memo.get(("source", path), lambda: self.workspace.files.source(path))
 
+    def published(self, site: Site) -> list[tuple[str, Callable[[], BundleSource]]]:
+        """What the registries that a site names offer now: addresses, and how to open what lies there, not verified.
+
+        Of each repository the newest release, and the newest version that the profile admits. Raises RemoteError.
+        """
+        found: list[tuple[str, Callable[[], BundleSource]]] = []
+        for request in site.bundles:
+            if is_address(request.source):
+                repository, place = self._repository(request.source, site), BundleAddress.parse(request.source)
+                tags = repository.tags()
+                for tag in dict.fromkeys((newest(tags, None), newest(tags, request.version))):
+                    if tag is not None:
+                        address = str(place.at(tag))
+                        found.append((address, partial(repository.source, tag, address, fresh=True)))
+        return found
+
+    def _repository(self, source: str, site: Site) -> BundleRepository:
+        opener = self.workspace.repository
+        if opener is None:
+            raise AssertionError("this workspace knows no registries")
+        key = ("repository", source, site.registry.ca, site.registry.insecure)
+        return self.memo.get(key, lambda: opener(BundleAddress.parse(source), site.registry))
+
     def _located(
         self, request: BundleRequest, lock: Lock | None, site: Site, where: Where, *, fresh: bool
     ) -> tuple[BundleSource, Choice]:
         """The source that a profile names, and by what it was chosen among those of a repository."""
         if not is_address(request.source):
             return self._source(request.source), Choice()
-        opener, address = self.workspace.repository, BundleAddress.parse(request.source)
-        if opener is None:
-            raise AssertionError("this workspace knows no registries")
         key = (request.source, site.registry.ca, site.registry.insecure)
-        repository = self.memo.get(("repository", *key), lambda: opener(address, site.registry))
+        repository = self._repository(request.source, site)
         choice = None if fresh else locked_choice(request, lock)
         if choice is None:
             choice = self.memo.get(

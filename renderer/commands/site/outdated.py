@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from renderer.commands.site.loading import Loader, Workspace
-from renderer.errors import BundleRefusedError, Finding, InputError, Severity
+from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError, RendererError, Severity
 from renderer.formats.documents.wording import table
 from renderer.model.bundles.bundle import Catalog, Offer, VerifiedBundle
 from renderer.model.bundles.trust import TrustPolicy
@@ -15,7 +16,7 @@ from renderer.model.lock import Lock, LockedBundle, LockedExtension
 from renderer.model.outcome import Outcome
 from renderer.model.site import Site
 from renderer.model.version import Constraint
-from renderer.ports import BundleStore
+from renderer.ports import BundleSource, BundleStore
 from renderer.stages.verify import load_bundle
 
 
@@ -36,14 +37,16 @@ class _News:
 def outdated(workspace: Workspace, profile: str, stores: Sequence[BundleStore]) -> Outcome:
     """Compare the lock of `profile` with what the site's own bundles and the verified bundles of `stores` offer.
 
-    A bundle that the trust policy refuses is a warning and offers nothing. Versions are compared one by one; what
+    The registries that the profile names are asked for newer ones. A bundle that the trust policy refuses is a warning
+    and offers nothing, and so is a registry that does not answer. Versions are compared one by one; what
     fits together is for `sitewright lock --upgrade` to find. Raises InputError, BundleRefusedError.
     """
     loader = Loader(workspace)
     site = loader.site(profile).site
     lock = loader.lock(profile)[0]
     own = loader.catalog(site, lock).bundles
-    others, refused = _verified(stores, loader.policy(site.trust), lock, workspace)
+    candidates, silent = _candidates(stores, loader, site)
+    others, refused = _verified(candidates, loader.policy(site.trust), lock, workspace)
     catalog = Catalog.of((*own, *others))
     news = [one for entry in lock.extensions if (one := _news(entry, site, catalog)) and one.is_behind]
     bundles = [(entry, newest) for entry in lock.bundles if (newest := _newer(entry, catalog.bundles))]
@@ -54,26 +57,42 @@ def outdated(workspace: Workspace, profile: str, stores: Sequence[BundleStore]) 
             "bundles": [_bundle_json(entry, newest) for entry, newest in bundles],
             "extensions": [_news_json(one) for one in news],
         },
-        findings=tuple(refused),
+        findings=(*silent, *refused),
     )
 
 
+def _candidates(
+    stores: Iterable[BundleStore], loader: Loader, site: Site
+) -> tuple[list[tuple[str, Callable[[], BundleSource]]], list[Finding]]:
+    """Where newer bundles may lie, by how they are called; and the registry that does not answer."""
+    layouts = ((store, layout) for store in stores for layout in store.layouts() if not layout.unfinished)
+    found: list[tuple[str, Callable[[], BundleSource]]] = [
+        (layout.path, partial(store.open, layout)) for store, layout in layouts
+    ]
+    try:
+        found += loader.published(site)
+    except RemoteError as error:
+        return found, _warnings(error)
+    return found, []
+
+
 def _verified(
-    stores: Iterable[BundleStore], policy: TrustPolicy, lock: Lock, workspace: Workspace
+    candidates: Iterable[tuple[str, Callable[[], BundleSource]]], policy: TrustPolicy, lock: Lock, workspace: Workspace
 ) -> tuple[list[VerifiedBundle], list[Finding]]:
     locked = {entry.name: entry.sequence for entry in lock.bundles}
     found: list[VerifiedBundle] = []
     refused: list[Finding] = []
-    for store in stores:
-        for layout in store.layouts():
-            if layout.unfinished:
-                continue
-            try:
-                source = store.open(layout)
-                found.append(load_bundle(source.index(), source.blob, policy, now=workspace.now, source=layout.path))
-            except (BundleRefusedError, InputError) as error:
-                refused += [replace(finding, severity=Severity.WARNING) for finding in error.findings]
+    for path, opened in candidates:
+        try:
+            source = opened()
+            found.append(load_bundle(source.index(), source.blob, policy, now=workspace.now, source=path))
+        except (BundleRefusedError, InputError, RemoteError) as error:
+            refused += _warnings(error)
     return [one for one in found if one.bundle.sequence >= locked.get(one.bundle.name, 0)], refused
+
+
+def _warnings(error: RendererError) -> list[Finding]:
+    return [replace(finding, severity=Severity.WARNING) for finding in error.findings]
 
 
 def _news(entry: LockedExtension, site: Site, catalog: Catalog) -> _News | None:
