@@ -244,6 +244,21 @@ class TestSharedValues:
         assert one == other
         assert [value.component for value in found.values] == ["devops/devops", "devops/devops-agent"]
 
+    def test_are_looked_for_in_bounded_time(self) -> None:
+        origin = Origin(extension="demo", component="demo", source="demo/templates/a.yaml")
+
+        def many(salt: str) -> list[Manifest]:
+            data: dict[str, Json] = {f"k{number}": f"{salt}-{number}-{salt * 20}" for number in range(5_000)}
+            body: dict[str, Json] = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "a"},
+                "stringData": data,
+            }
+            return [Manifest.of(body, origin)]
+
+        assert len(groups(discover(many("abcdef"), many("ghijkl")))) == 5_000
+
 
 class TestKinds:
     @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ _SHORTEST_EQUAL: Final = 5
 _SHORTEST_PART: Final = 8
 """Shorter texts can stand in another one by chance."""
 _LONGEST: Final = 64 * 1024
+"""Longer texts are not looked through for others."""
+_MOST_COMPARED: Final = 2_000
+"""With more fields, or certificates, than this no chart of this world is met, and not each is held against each."""
 _BASE64_RUN: Final = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
 _HASHES: Final = ("md5", "sha1", "sha256", "sha512")
 
@@ -124,6 +127,8 @@ def _signed(contents: Sequence[Content]) -> Iterator[tuple[int, int]]:
     for index, content in enumerate(contents):
         for facts in content.pem[0].certificates:
             known.setdefault(facts.der, (index, facts))
+    if len(known) > _MOST_COMPARED // 8:
+        return
     for at, facts in known.values():
         for by, issuer in known.values():
             if at != by and issuer.is_ca and signs(issuer, facts):
@@ -136,7 +141,7 @@ def _parts(contents: Sequence[Content]) -> Iterator[tuple[int, int]]:
     for index, content in enumerate(contents):
         if _speaks(content) and min(map(len, _bare(content))) >= _SHORTEST_PART:
             needles.setdefault(_bare(content), index)
-    for index, content in enumerate(contents):
+    for index, content in enumerate(contents if len(contents) <= _MOST_COMPARED else ()):
         if content.kind.follows or max(map(len, content.texts)) > _LONGEST:
             continue
         one, other = (_spread(text) for text in content.texts)
