@@ -1,97 +1,115 @@
-"""A token service for a real registry: JSON web tokens as https://distribution.github.io/distribution/spec/auth/jwt/."""
+"""A token service for docker-registry (https://distribution.github.io/distribution/spec/auth/jwt/), behind TLS.
+
+The registry itself judges the tokens: they are signed with a certificate that its `rootcertbundle` leads to.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from renderer.adapters.registry.credentials import Credentials
-from tests.unit.registry_fixture import Papers
+from tests.unit.registry_fixture import USER, Papers
+
+SERVICE, ISSUER = "registry of the test", "token service of the test"
 
 
 @dataclass
 class TokenService:
-    """`config` is what a registry must be told of it; `scopes` are those that were granted."""
+    """What it was asked for, and what it grants: `push` to those who log in as USER, `pull` to nobody else."""
 
-    url: str
-    config: str
-    scopes: list[str] = field(default_factory=list)
+    papers: Papers
+    may_push: bool = True
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def settings(self) -> str:
+        """The part of docker-registry's configuration that makes it ask for these tokens."""
+        values = {
+            "realm": f"{self.url}/token",
+            "service": SERVICE,
+            "issuer": ISSUER,
+            "rootcertbundle": f"{self.papers.directory}/ca.pem",
+        }
+        return f"auth: {{token: {json.dumps(values)}}}\n"
+
+    def answer(self, authorization: str, query: dict[str, list[str]]) -> tuple[int, dict[str, object]]:
+        """Status and body for one request."""
+        scopes = [one for text in query.get("scope", []) for one in text.split()]
+        known = authorization == "Basic " + base64.b64encode(f"{USER.username}:{USER.password}".encode()).decode()
+        self.asked.append((USER.username if known else "nobody", " ".join(scopes)))
+        if not known:
+            return 401, {"errors": [{"code": "UNAUTHORIZED", "message": "who are you?"}]}
+        granted = [
+            {
+                "type": kind,
+                "name": name,
+                "actions": [one for one in actions.split(",") if one == "pull" or self.may_push],
+            }
+            for kind, name, actions in (scope.split(":") for scope in scopes)
+        ]
+        return 200, {"token": self._signed(granted), "expires_in": 300}
+
+    def _signed(self, access: Sequence[Mapping[str, object]]) -> str:
+        now = int(time.time())
+        certificate = (self.papers.directory / "server.pem").read_text()
+        der = "".join(line for line in certificate.splitlines() if not line.startswith("-"))
+        header = {"typ": "JWT", "alg": "ES256", "x5c": [der]}
+        claims = {
+            "iss": ISSUER, "sub": USER.username, "aud": SERVICE, "exp": now + 300, "nbf": now - 60, "iat": now,
+            "jti": str(len(self.asked)), "access": access,
+        }  # fmt: skip
+        text = f"{_encoded(json.dumps(header).encode())}.{_encoded(json.dumps(claims).encode())}"
+        key = serialization.load_pem_private_key((self.papers.directory / "server.key").read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{text}.{_encoded(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 @contextmanager
-def token_service(papers: Papers, user: Credentials) -> Iterator[TokenService]:
-    """Grants everything to `user`, who says the password by Basic, and signs with the server's papers."""
+def token_service(papers: Papers) -> Iterator[TokenService]:
+    """A running service."""
+    state = TokenService(papers)
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
         def do_GET(self) -> None:
-            wanted = base64.b64encode(f"{user.username}:{user.password}".encode()).decode()
-            known = self.headers.get("Authorization") == f"Basic {wanted}"
-            scopes = [one for part in parse_qs(urlsplit(self.path).query).get("scope", []) for one in part.split()]
-            service.scopes += scopes if known else []
-            body = json.dumps({"token": _token(papers, scopes)}).encode() if known else b"{}"
-            self.send_response(200 if known else 401)
-            self.send_header("Content-Length", str(len(body)))
+            status, body = state.answer(self.headers.get("Authorization", ""), parse_qs(urlsplit(self.path).query))
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(content)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        url = f"http://127.0.0.1:{server.server_address[1]}/token"
-        roots = papers.directory / "server.pem"
-        config = f"auth: {{token: {{realm: '{url}', service: test, issuer: tests, rootcertbundle: {roots}}}}}\n"
-        service = TokenService(url, config)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield service
-        finally:
-            server.shutdown()
-            thread.join()
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the library
+            pass
 
-
-def _token(papers: Papers, scopes: list[str]) -> str:
-    """A token for what is asked, signed with ES256; the certificate travels in its header."""
-    access = [
-        {"type": kind, "name": name, "actions": actions.split(",")}
-        for kind, name, actions in (scope.split(":", 2) for scope in scopes)
-    ]
-    certificate = x509.load_pem_x509_certificate(_read(papers, "server.pem"))
-    key = serialization.load_pem_private_key(_read(papers, "server.key"), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    der = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
-    now = int(time.time())
-    claims = {"iss": "tests", "sub": "robot", "aud": "test", "jti": str(time.time_ns()), "access": access}
-    times = {"iat": now - 5, "nbf": now - 5, "exp": now + 300}
-    signed = f"{_part({'typ': 'JWT', 'alg': 'ES256', 'x5c': [der]})}.{_part(claims | times)}"
-    r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-    return f"{signed}.{_base64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
-
-
-def _read(papers: Papers, name: str) -> bytes:
-    return (Path(papers.directory) / name).read_bytes()
-
-
-def _part(document: dict[str, Any]) -> str:
-    return _base64(json.dumps(document).encode())
-
-
-def _base64(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(papers.directory / "server.pem", papers.directory / "server.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    state.url = f"https://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
