@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.commands.bundle.contents import in_memory
-from renderer.commands.bundle.places import ImagePlace, as_referrer, plain
+from renderer.commands.bundle.places import REFERRERS_LIMIT, ImagePlace, as_referrer, plain
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
     CARRIED,
     IMAGE_CONFIG,
     INDEX_TYPES,
-    MANIFEST_LIMIT,
     MANIFEST_TYPES,
     ImageManifest,
     IndexEntry,
@@ -33,7 +32,6 @@ _ATTESTATION: Final = "vnd.docker.reference.type"
 _ATTESTED: Final = "vnd.docker.reference.digest"
 _CONFIGS: Final = frozenset({IMAGE_CONFIG, "application/vnd.docker.container.image.v1+json"})
 _CONFIG_LIMIT: Final = 8 * 2**20
-_REFERRERS_LIMIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +92,6 @@ class _Taken:
     def peek(self, descriptor: Descriptor) -> bytes | None:
         """A manifest or index, which is not taken yet; None when the place does not hold it."""
         if descriptor.digest not in self._documents:
-            if descriptor.size > MANIFEST_LIMIT:
-                message = f"a manifest has at most {MANIFEST_LIMIT} bytes, this one has {descriptor.size}"
-                raise malformed(self.at(descriptor), message)
             self._documents[descriptor.digest] = self.place.manifest(plain(descriptor))
         return self._documents[descriptor.digest]
 
@@ -197,8 +192,8 @@ def _referrers(taken: _Taken, subjects: Iterable[Digest], attestations: Iterable
         for referrer in fresh:
             taken.manifest(referrer.content)
             found.append(referrer)
-            if len(found) > _REFERRERS_LIMIT:
-                raise malformed(taken.at(referrer.content), f"an image with more than {_REFERRERS_LIMIT} referrers")
+            if len(found) > REFERRERS_LIMIT:
+                raise malformed(taken.at(referrer.content), f"an image with more than {REFERRERS_LIMIT} referrers")
             if referrer.content.digest not in asked:
                 asked.add(referrer.content.digest)
                 waiting.append(referrer.content.digest)

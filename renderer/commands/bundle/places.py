@@ -12,9 +12,11 @@ from renderer.formats.bundle.artifact import (
     DELTA_TYPE,
     IMAGE_CONFIG,
     INDEX_TYPES,
+    MANIFEST_LIMIT,
     MANIFEST_TYPES,
     ImageManifest,
     IndexEntry,
+    malformed,
     parse_index,
     parse_manifest,
 )
@@ -26,6 +28,8 @@ from renderer.ports import Blob, BundleSource
 
 _BESIDE: Final = re.compile(r"(?:.*[:/])?(sha256-[0-9a-f]{64})(?:\.([A-Za-z0-9]+))?\Z")
 _FULL_NAME: Final = "io.containerd.image.name"
+REFERRERS_LIMIT: Final = 1_000
+"""What may speak of one image."""
 _OURS: Final = frozenset({BUNDLE_TYPE, DELTA_TYPE})
 
 
@@ -85,6 +89,9 @@ class LayoutPlace:
 
     def manifest(self, descriptor: Descriptor) -> bytes | None:
         """The bytes of a manifest, or None when the layout was made without it."""
+        if descriptor.size > MANIFEST_LIMIT:
+            where = Where(file=self.location, subject=f"manifest {descriptor.digest}")
+            raise malformed(where, f"a manifest has at most {MANIFEST_LIMIT} bytes, this one has {descriptor.size}")
         try:
             return self._layout.blob(plain(descriptor))
         except BundleRefusedError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from renderer.commands.bundle.places import as_referrer, plain
+from renderer.commands.bundle.places import REFERRERS_LIMIT, as_referrer, plain
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.bundle.artifact import CHART_LAYER, MANIFEST_TYPES, malformed, parse_manifest
 from renderer.formats.bundle.remote_source import RemoteChart, RemoteName
@@ -52,6 +52,9 @@ class RegistryPlace:
         tags = (f"{subject.algorithm}-{subject.hex}.{kind}" for kind in _COSIGN)
         found = [self._referrer(tag, subject, tag) for tag in tags]
         listed = self._registry.referrers(self._repository, subject)
+        if len(listed) > REFERRERS_LIMIT:
+            where = Where(file=self.location, subject=f"referrers of {subject}")
+            raise malformed(where, f"there are {len(listed)}; {REFERRERS_LIMIT} are allowed")
         found += [self._referrer(str(one.digest), subject, None) for one in listed]
         return tuple(one for one in found if one is not None)
 
