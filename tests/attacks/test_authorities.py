@@ -233,7 +233,7 @@ def test_a_revoked_serial_number_does_not_count(bank: Bank) -> None:
     holder = bank.certified(RELEASE)
     bank.signs(holder)
     assert why_not(bank.refusal(bank.trusting(RELEASE, revoked=[holder.serial]))) == [
-        f"unknown: the certificate `CN=release@bank.example` with serial number {holder.serial} is revoked"
+        f"bank/{RELEASE}: the certificate `CN=release@bank.example` with serial number {holder.serial} is revoked"
     ]
     assert bank.load(bank.trusting(RELEASE, revoked=["1234"])).verdict.satisfied
 
@@ -242,7 +242,7 @@ def test_a_revoked_intermediate_takes_everybody_with_it(bank: Bank) -> None:
     bank.signs(bank.certified(RELEASE))
     finding = bank.refusal(bank.trusting(RELEASE, revoked=[bank.below.serial]))
     assert why_not(finding) == [
-        f"unknown: the certificate `CN=Releases` with serial number {bank.below.serial} is revoked"
+        f"bank/{RELEASE}: the certificate `CN=Releases` with serial number {bank.below.serial} is revoked"
     ]
 
 

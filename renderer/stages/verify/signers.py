@@ -11,7 +11,7 @@ from renderer.formats.trust.keys import PublicKey, parse_public_key
 from renderer.formats.trust.sm2 import ExtraMissingError
 from renderer.formats.trust.stored import StoredSignature
 from renderer.formats.trust.x509 import Authority, Certificate, find_path, parse_authority, parse_certificate
-from renderer.model.bundles.trust import Algorithm, TrustedAuthority, TrustedKey, TrustPolicy
+from renderer.model.bundles.trust import Algorithm, SubjectName, TrustedAuthority, TrustedKey, TrustPolicy
 from renderer.model.reference import Digest
 
 
@@ -127,24 +127,16 @@ class Signers:
         if algorithm is None:
             raise ValueError("it is not by the key in its certificate")
         chain = (certificate, *map(parse_certificate, stored.certificates[1:]))
+        today = now.astimezone(UTC).date()
         for authority in self.authorities:
-            signer, identities = None, frozenset({str(key.fingerprint)})
-            objection = _not_certified(chain, authority, now) or self._revoked(key, now.astimezone(UTC).date())
-            names = authority.trusted.asked_for(certificate.names)
-            if objection is None and names:
-                signer = f"{authority.trusted.name}/{names[0].value}"
-                identities |= {str(name).casefold() for name in names}
-            elif objection is None:
-                has = ", ".join(f"`{name}`" for name in certificate.names) or "no name"
-                objection = f"`{authority.trusted.name}` certified it, but its subjects do not include {has}"
-            yield Claim(
-                member=authority.trusted.name,
-                signer=signer,
-                algorithm=algorithm,
-                key=key,
-                identities=identities,
-                objection=objection,
-            )
+            member, names = authority.trusted.name, authority.trusted.asked_for(certificate.names)
+            try:
+                path = find_path(chain, authority.certificates, now)
+            except ValueError as error:
+                yield _certified(member, (), algorithm, key, f"not certified by `{member}`: {error}")
+                continue
+            objection = _not_asked_for(certificate, authority) or self._revoked(key, today)
+            yield _certified(member, names, algorithm, key, objection or _revoked_on(path, authority))
 
     def _revoked(self, key: PublicKey, today: date) -> str | None:
         """A revoked key does not count under any name, nor with any certificate."""
@@ -171,12 +163,30 @@ def _not_valid(key: TrustedKey, today: date) -> str | None:
     return f"the key is valid {' '.join(part for part in (start, end) if part)} only"
 
 
-def _not_certified(chain: tuple[Certificate, ...], authority: _Authority, now: datetime) -> str | None:
-    """Why an authority does not stand behind the first certificate of `chain`; None when it does."""
-    try:
-        path = find_path(chain, authority.certificates, now)
-    except ValueError as error:
-        return f"not certified by `{authority.trusted.name}`: {error}"
+def _certified(
+    member: str, names: tuple[SubjectName, ...], algorithm: Algorithm, key: PublicKey, objection: str | None
+) -> Claim:
+    """The claim that an authority stands behind a key, under the names that the policy asks for."""
+    return Claim(
+        member=member,
+        signer=f"{member}/{names[0].value}" if names else None,
+        algorithm=algorithm,
+        key=key,
+        identities=frozenset({str(key.fingerprint), *(str(name).casefold() for name in names)}),
+        objection=objection,
+    )
+
+
+def _not_asked_for(certificate: Certificate, authority: _Authority) -> str | None:
+    """Why a signer whom an authority certified is none that the policy asks for; None for one that it does."""
+    if authority.trusted.asked_for(certificate.names):
+        return None
+    has = ", ".join(f"`{name}`" for name in certificate.names) or "no name"
+    return f"`{authority.trusted.name}` certified it, but its subjects do not include {has}"
+
+
+def _revoked_on(path: tuple[Certificate, ...], authority: _Authority) -> str | None:
+    """The certificate on a path that the policy has revoked, or None."""
     for certificate in path:
         if certificate.serial in authority.trusted.revoked:
             return f"the certificate `{certificate.subject}` with serial number {certificate.serial} is revoked"
