@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from renderer.formats.kubernetes.manifests import load_values
+from renderer.formats.kubernetes.manifests import load_documents, load_values
 from renderer.formats.sealed.sops import sops_open
 from tests.cli.site_fixture import LOCK, OUT, PROFILE, Shop, contents, edit, write
 from tests.sealing_fixture import KeyPair, key_pair
@@ -161,6 +162,23 @@ def test_the_real_sops_opens_the_file_and_the_tree(sops: Path) -> None:
         command = [str(sops), "--disable-version-check", "-d", path]
         shown = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
         assert load_values(shown) == opened(path)
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("sealed")
+def test_what_the_docs_give_to_a_plugin_of_argo_cd_decrypts_the_tree(sops: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/generated-values.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
+    write("key.txt", SITE.text)
+    path = f"{sops.parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "HOME": "/nonexistent", "SOPS_AGE_KEY_FILE": str(Path("key.txt").resolve())}
+    manifests = "out/sites/shop/manifests"
+    done = subprocess.run(["sh", "-c", script], cwd=manifests, env=environment, capture_output=True, check=True)
+    assert done.stderr == b""
+    objects = [document.value for document in load_documents(done.stdout)]
+    assert len(objects) == len(list(Path(manifests).rglob("*.yaml")))
+    assert opened(SECRET_FILE) in objects
+    assert not any("sops" in one for one in objects if isinstance(one, dict))
 
 
 def test_lock_and_render_are_functions_of_what_was_captured(sealed: Shop) -> None:

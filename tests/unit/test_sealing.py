@@ -5,16 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from renderer.errors import Finding, Severity
+from renderer.errors import Severity
 from renderer.formats.kubernetes.manifests import dump_manifest, load_values
-from renderer.formats.sealed.generated_values import GeneratedFile, open_generated
+from renderer.formats.sealed.generated_values import open_generated
 from renderer.formats.sealed.sops import sops_open
 from renderer.model.fields import Json
 from renderer.model.generated.policy import GeneratedPolicy
@@ -23,15 +20,9 @@ from renderer.model.objects.manifest import Manifest, ObjectId, Origin
 from renderer.stages.generated import discover
 from renderer.stages.settle import rulings, settle
 from renderer.stages.settle.sealed.assembling import assembled
-from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
-from renderer.stages.settle.sealed.names import with_known_names
 from renderer.stages.settle.sealed.parts import sealed_parts
-from renderer.stages.settle.sealed.sealing import Work, plan_sealing, sealed_file
-from tests.sealing_fixture import KeyPair, counted, key_pair
+from tests.simulators.sealing import FILE, ONE, OTHER, Locked, lock
 
-ONE, OTHER = key_pair("one"), key_pair("other")
-NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
-FILE = "profiles/shop.generated.yaml"
 SECRET, CONFIG = ObjectId("", "Secret", "shop", "web"), ObjectId("", "ConfigMap", "shop", "web")
 
 
@@ -50,52 +41,6 @@ def chart(seed: str, *, port: int = 80, name: str = "web", more: Mapping[str, Js
         Manifest.of({**body, "metadata": {**body["metadata"], "namespace": "shop"}}, origin)  # type: ignore[dict-item]
         for body in bodies
     ]
-
-
-@dataclass(frozen=True)
-class Locked:
-    """What one `lock` left: the file, what it decided, what it had to do, and the objects of the tree."""
-
-    capture: Capture
-    work: Work
-    file: GeneratedFile
-    tree: tuple[Manifest, ...]
-    findings: tuple[Finding, ...]
-
-    def object(self, identity: ObjectId) -> dict[str, Any]:
-        return dict(next(one.body for one in self.tree if one.id == identity))
-
-    def opened(self, identity: ObjectId, key: KeyPair = ONE) -> dict[str, Any]:
-        return dict(sops_open(self.object(identity), [key.identity]).content)
-
-
-def lock(
-    first: list[Manifest],
-    second: list[Manifest],
-    before: GeneratedFile | None = None,
-    *,
-    key: KeyPair | None = ONE,
-    recipients: tuple[KeyPair, ...] = (ONE,),
-    renew: frozenset[str] = frozenset(),
-    moves: Mapping[str, str] = MappingProxyType({}),
-    seed: str = "lock",
-) -> Locked:
-    """The lock's part and the render's part, one after the other. Without a `key` nothing can be opened."""
-    policy = GeneratedPolicy(recipients=tuple(pair.recipient for pair in recipients))
-    known = before.captured if before else NOTHING_CAPTURED
-    found = with_known_names(discover(first, second), known)
-    ruled = rulings(found.values, policy)
-    wish = Wish(today=NOW.date(), before=known, renew=renew, moves=moves)
-    taken = capture(found, ruled, wish, "profiles/shop.yaml")
-    captured = replace(NOTHING_CAPTURED, groups=taken.groups)
-    shaped = settle(first, found.values, policy, captured).manifests
-    parts = sealed_parts(ruled, policy, shaped)
-    work = plan_sealing(shaped, parts, taken, known, policy.recipients)
-    assert key is not None or not work.needs, work.needs
-    opened = open_generated(before, [key.identity], FILE) if before and key and before.current else None
-    file = sealed_file("shop", work, taken, before, opened, NOW, counted(seed))
-    tree, outdated = assembled(settle(second, found.values, policy, file.captured).manifests, parts, file.captured)
-    return Locked(taken, work, file, tree, (*taken.findings, *work.findings, *outdated))
 
 
 def first_lock(**more: Any) -> Locked:
