@@ -43,7 +43,7 @@ from renderer.stages.pin import pin
 from renderer.stages.place import Placed, place, unite
 from renderer.stages.settle import rulings, settle
 from renderer.stages.settle.record import generated_record
-from renderer.stages.settle.sealed.assembling import assembled
+from renderer.stages.settle.sealed.assembling import assembled, uncaptured
 from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
 from renderer.stages.settle.sealed.names import with_known_names
 from renderer.stages.settle.sealed.parts import SealedPart, sealed_parts
@@ -137,6 +137,7 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools, captured: Ca
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     unsealed = shape(site, parts, (lock.generated, lock.certificates or (), captured), catalog, mirrors, tools)
     shaped = with_sealed(unsealed, sealed_in(site, lock.generated, unsealed.manifests), captured, tools)
+    missing = uncaptured(rulings(lock.generated, site.generated), captured)
     planned = plan_of(site, shaped, enabled, tools)
     composed = Composed(
         site=site,
@@ -148,7 +149,12 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools, captured: Ca
         external=shaped.external,
         findings=(),
     )
-    own = (*(finding for part in parts for finding in part.inflated.findings), *shaped.findings, *planned.findings)
+    own = (
+        *(finding for part in parts for finding in part.inflated.findings),
+        *shaped.findings,
+        *missing,
+        *planned.findings,
+    )
     judged = ("rules", id(planned), site.cluster, site.secrets, bool(site.generated.recipients))
     objects = tools.memo.get(judged, lambda: run_rules(OBJECT_RULES, composed))
     return replace(composed, findings=(*own, *run_rules(SITE_RULES, composed), *objects))

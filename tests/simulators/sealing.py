@@ -11,7 +11,7 @@ from typing import Any
 from renderer.errors import Finding
 from renderer.formats.sealed.generated_values import GeneratedFile, open_generated
 from renderer.formats.sealed.sops import sops_open
-from renderer.model.generated.policy import GeneratedPolicy
+from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule
 from renderer.model.generated.sealed import NOTHING_CAPTURED
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.stages.generated import discover
@@ -54,10 +54,11 @@ def lock(
     recipients: tuple[KeyPair, ...] = (ONE,),
     renew: frozenset[str] = frozenset(),
     moves: Mapping[str, str] = MappingProxyType({}),
+    rules: tuple[GeneratedRule, ...] = (),
     seed: str = "lock",
 ) -> Locked:
     """The lock's part and the render's part, one after the other. Without a `key` nothing can be opened."""
-    policy = GeneratedPolicy(recipients=tuple(pair.recipient for pair in recipients))
+    policy = GeneratedPolicy(recipients=tuple(pair.recipient for pair in recipients), rules=rules)
     known = before.captured if before else NOTHING_CAPTURED
     found = with_known_names(discover(first, second), known)
     ruled = rulings(found.values, policy)

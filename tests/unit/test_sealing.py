@@ -14,14 +14,15 @@ from renderer.formats.kubernetes.manifests import dump_manifest, load_values
 from renderer.formats.sealed.generated_values import open_generated
 from renderer.formats.sealed.sops import sops_open
 from renderer.model.fields import Json
-from renderer.model.generated.policy import GeneratedPolicy
+from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.generated.sealed import NOTHING_CAPTURED
 from renderer.model.objects.manifest import Manifest, ObjectId, Origin
 from renderer.stages.generated import discover
 from renderer.stages.settle import rulings, settle
-from renderer.stages.settle.sealed.assembling import assembled
+from renderer.stages.settle.sealed.assembling import assembled, uncaptured
+from renderer.stages.settle.sealed.capturing import Wish, capture
 from renderer.stages.settle.sealed.parts import sealed_parts
-from tests.simulators.sealing import FILE, ONE, OTHER, Locked, lock
+from tests.simulators.sealing import FILE, NOW, ONE, OTHER, Locked, lock
 
 SECRET, CONFIG = ObjectId("", "Secret", "shop", "web"), ObjectId("", "ConfigMap", "shop", "web")
 
@@ -196,6 +197,41 @@ def test_a_group_that_is_gone_is_told_and_removed() -> None:
     assert "no chart makes" in finding.message
     assert finding.hint is not None
     assert len(done.file.captured.groups) == len(before.file.captured.groups) - 1
+
+
+def test_a_group_that_is_settled_in_another_way_is_no_longer_kept() -> None:
+    before = first_lock()
+    rules = (GeneratedRule(group="*/token", mode=Mode.EXTERNAL, reason="ours"),)
+    done = lock(chart("c"), chart("d"), before.file, key=None, rules=rules)
+    assert done.findings == ()
+    assert len(done.file.captured.groups) == len(before.file.captured.groups) - 1
+
+
+def test_a_tree_without_all_of_a_group_is_refused() -> None:
+    policy = GeneratedPolicy(recipients=(ONE.recipient,))
+    found = discover(chart("a"), chart("b"))
+    findings = uncaptured(rulings(found.values, policy), NOTHING_CAPTURED)
+    assert {one.code for one in findings} == {"sealed-outdated"}
+    assert findings[0].message.startswith("not all values of `")
+    assert uncaptured(rulings(found.values, policy), first_lock().file.captured) == ()
+
+
+def test_what_is_no_text_cannot_be_captured() -> None:
+    found = discover([_odd(["a"])], [_odd(["a", "b"])])
+    ruled = rulings(found.values, GeneratedPolicy(recipients=(ONE.recipient,)))
+    taken = capture(found, ruled, Wish(today=NOW.date()), "profiles/shop.yaml")
+    assert taken.groups == {}
+    assert [(one.code, one.where.path) for one in taken.findings] == [("generated-value", "data.secret")]
+
+
+def _odd(items: list[Json]) -> Manifest:
+    body: dict[str, Json] = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "odd", "namespace": "shop"},
+        "data": {"secret": items},
+    }
+    return Manifest.of(body, Origin(extension="shop", component="web", source="templates/odd.yaml"))
 
 
 def test_a_group_that_moved_is_a_decision() -> None:

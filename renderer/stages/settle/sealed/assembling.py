@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from renderer.errors import Finding, Where
 from renderer.formats.sealed.sops import STANZA
-from renderer.model.generated.sealed import Captured, SealedObject
+from renderer.model.generated.policy import Mode, Ruling
+from renderer.model.generated.sealed import Captured, SealedObject, field_name
+from renderer.model.generated.values import GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.stages.settle.placing import with_value
 from renderer.stages.settle.sealed.parts import SealedPart
@@ -38,6 +40,29 @@ def assembled(
         else:
             done.append(_assembled(manifest, sealed))
     return tuple(done), tuple(findings)
+
+
+def uncaptured(rulings: Mapping[GeneratedValue, Ruling], captured: Captured) -> tuple[Finding, ...]:
+    """The groups that were captured in part only, or not at all (`sealed-outdated`, errors)."""
+    open_ = {
+        value.group
+        for value, ruling in rulings.items()
+        if ruling.mode is Mode.SEALED and value.group and not _is_captured(value, captured)
+    }
+    return tuple(
+        Finding(
+            code="sealed-outdated",
+            message=f"not all values of `{group}` were captured",
+            where=Where(subject=f"group {group}"),
+            hint="sitewright lock PROFILE",
+        )
+        for group in sorted(open_)
+    )
+
+
+def _is_captured(value: GeneratedValue, captured: Captured) -> bool:
+    group = captured.groups.get(value.group)
+    return group is not None and field_name(value) in group.fields
 
 
 def fits(sealed: SealedObject, part: SealedPart, manifest: Manifest) -> bool:

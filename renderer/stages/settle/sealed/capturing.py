@@ -19,6 +19,8 @@ from renderer.model.generated.hidden import Hidden
 from renderer.model.generated.policy import Mode, Ruling
 from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured, CapturedGroup, field_name
 from renderer.model.generated.values import GeneratedValue
+from renderer.model.objects.manifest import ObjectId
+from renderer.stages.settle.open_fields import open_fields_finding
 from renderer.stages.settle.sealed.changes import gone_or_moved, reshaped
 from renderer.stages.settle.sealed.derived import Derived, derived_from, unwrapped
 
@@ -61,11 +63,16 @@ class Capture:
 def capture(discovered: Discovered, rulings: Mapping[GeneratedValue, Ruling], wish: Wish, profile: str) -> Capture:
     """What becomes of every group that the mode `sealed` settles. `profile` is named in hints.
 
-    Findings: `generated-moved` (an error: the values of a group would be lost), `generated-gone` (a warning).
+    Findings: `generated-moved` (an error: the values of a group would be lost), `generated-gone` (a warning),
+    `generated-value` (an error: what was invented is no text).
     """
-    before, members = wish.before, _members(discovered, rulings)
+    sealed = _sealed(discovered, rulings)
+    before, members = wish.before, _members(value for value in sealed if _fits_a_line(discovered, value))
     moved = {new: before.groups[old] for old, new in wish.moves.items() if old in before.groups and new in members}
-    lost, findings = gone_or_moved(before, members, {*wish.renew, *wish.moves, *wish.moves.values()}, profile)
+    decided = {*wish.renew, *wish.moves, *wish.moves.values()}
+    elsewhere = {value.group for value in discovered.values if value.group not in members}
+    lost, findings = gone_or_moved(before, members, decided | elsewhere, profile)
+    findings += _unfit(value for value in sealed if not _fits_a_line(discovered, value))
     taking = _Taking(discovered, wish.today)
     for name, mine in members.items():
         known = before.groups.get(name) or moved.get(name)
@@ -80,21 +87,39 @@ def capture(discovered: Discovered, rulings: Mapping[GeneratedValue, Ruling], wi
         moves={old.name: new for new, old in moved.items() if new not in wish.renew},
         added=tuple(name for name in members if name not in before.groups and name not in moved),
         renewed=tuple(name for name in members if name in wish.renew and name in before.groups),
-        gone=tuple(name for name in lost if name not in wish.moves),
+        gone=tuple(name for name in lost if name not in wish.moves and name not in elsewhere),
         changes=taking.groups != dict(before.groups),
         findings=tuple(findings),
     )
 
 
-def _members(
-    discovered: Discovered, rulings: Mapping[GeneratedValue, Ruling]
-) -> Mapping[str, tuple[GeneratedValue, ...]]:
+def _sealed(discovered: Discovered, rulings: Mapping[GeneratedValue, Ruling]) -> tuple[GeneratedValue, ...]:
+    """The values that the mode `sealed` settles."""
+    return tuple(
+        value
+        for value in discovered.values
+        if value in discovered.captured and value.group and rulings[value].mode is Mode.SEALED
+    )
+
+
+def _fits_a_line(discovered: Discovered, value: GeneratedValue) -> bool:
+    """True for text, numbers and booleans: what SOPS seals, and what the file of captured values holds."""
+    return isinstance(discovered.captured[value].reveal(), str | int | float)
+
+
+def _unfit(values: Iterable[GeneratedValue]) -> list[Finding]:
+    """Fields that are in some renders only, or lists and mappings that are of another size each time."""
+    by_object: dict[tuple[str, ObjectId], list[GeneratedValue]] = {}
+    for value in values:
+        by_object.setdefault((value.component, value.object), []).append(value)
+    return [open_fields_finding(mine) for _, mine in sorted(by_object.items())]
+
+
+def _members(values: Iterable[GeneratedValue]) -> Mapping[str, tuple[GeneratedValue, ...]]:
     """The values of every group that is captured, by name."""
     found: dict[str, list[GeneratedValue]] = {}
-    for value in discovered.values:
-        ruling = rulings.get(value)
-        if ruling is not None and ruling.mode is Mode.SEALED and value.group and value in discovered.captured:
-            found.setdefault(value.group, []).append(value)
+    for value in values:
+        found.setdefault(value.group, []).append(value)
     return {name: tuple(mine) for name, mine in sorted(found.items())}
 
 
