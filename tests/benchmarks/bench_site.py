@@ -133,7 +133,7 @@ def main() -> None:
         place = Path(directory) / "sites"
         names = [f"site-{number:02d}" for number in range(SITES)]
         if charts:
-            prepare(Path(charts).resolve(), place, helm, tuple(names))
+            prepare(Path(charts).resolve(), place, tuple(names))
         else:
             made_charts(place)
         profiles = [f"profiles/{name}.yaml" for name in names]

@@ -27,7 +27,6 @@ sys.path.insert(0, str(ROOT))
 
 from renderer.formats.kubernetes.manifests import load_documents, load_values  # noqa: E402
 from renderer.model.objects.builtin_api import served_kinds  # noqa: E402
-from renderer.model.reference import ImageReference  # noqa: E402
 from renderer.model.version import Version  # noqa: E402
 from tests.realworld.stand_ins import write_layout  # noqa: E402
 
@@ -52,8 +51,6 @@ PACKAGES = (
     "tower-1.0.0",
 )
 KUBERNETES = "1.28.0"
-UNDECLARED = ("quay.io/thanos/thanos:v0.35.1",)
-"""Images that charts name only in arguments and no package declares."""
 
 BUNDLE = """\
 apiVersion: sitewright.dev/v1
@@ -145,7 +142,7 @@ def python_path() -> None:
     os.environ["PYTHONPATH"] = str(ROOT)
 
 
-def prepare(charts: Path, place: Path, helm: Path, sites: tuple[str, ...] = ("branch-017",)) -> int:
+def prepare(charts: Path, place: Path, sites: tuple[str, ...] = ("branch-017",)) -> int:
     """Lay out packages, stand-in images, keys and profiles below `place`; returns the number of images."""
     (place / "packages").mkdir(parents=True)
     (place / "profiles").mkdir()
@@ -153,7 +150,7 @@ def prepare(charts: Path, place: Path, helm: Path, sites: tuple[str, ...] = ("br
     for package in PACKAGES:
         shutil.copy(charts / f"{package}.tgz", place / "packages")
     shutil.copytree(charts / "ks-core", place / "ks-core")
-    references = {str(ImageReference.parse(text)) for text in (*UNDECLARED, *named_images(place, helm))}
+    references = needed_images(place, "packages", "ks-core")
     write_layout(place / "images", references)
     (place / "bundle.yaml").write_text(BUNDLE)
     (place / "trust.yaml").write_text(TRUST)
@@ -165,13 +162,11 @@ def prepare(charts: Path, place: Path, helm: Path, sites: tuple[str, ...] = ("br
     return len(references)
 
 
-def named_images(place: Path, helm: Path) -> Iterator[str]:
-    """What the packages declare, and what stands behind `image:` when Helm inflates them."""
-    charts = [(path, metadata(path)["name"]) for path in sorted((place / "packages").iterdir())]
-    for path, name in charts:
-        yield from metadata(path).get("images") or []
-        yield from image_fields(template(helm, path, name, f"extension-{name}", {}).output)
-    yield from image_fields(template(helm, place / "ks-core", "ks-core", "kubesphere-system", {}).output)
+def needed_images(place: Path, *packages: str) -> set[str]:
+    """The images that packages need, as `bundle import kubesphere --source-only` lists them."""
+    sitewright("bundle", "import", "kubesphere", *packages, "-o", "needed.yaml", "--source-only", cwd=place)
+    source: Any = load_values((place / "needed.yaml").read_bytes())
+    return {image for entry in source["spec"]["images"] for image in entry["images"]}
 
 
 def image_fields(text: str) -> Iterator[str]:
@@ -360,7 +355,7 @@ def tree_objects(site: Path) -> list[dict[str, Any]]:
 def report(charts: Path, place: Path, helm: Path) -> tuple[Comparison, str]:
     """Do everything, and say it in a table."""
     python_path()
-    images = prepare(charts, place, helm)
+    images = prepare(charts, place)
     name = site_name(place)
     locked = sitewright("lock", f"profiles/{name}.yaml", cwd=place)
     cold = sitewright("render", f"profiles/{name}.yaml", "--out", "out", cwd=place)
