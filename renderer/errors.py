@@ -8,8 +8,8 @@ Codes are stable kebab-case names: tests, ignore rules and users' scripts rely o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import ClassVar
 
@@ -64,7 +64,7 @@ class Finding:
     """One fault: a stable code, one sentence, where it is, what was expected, what was found, what to do.
 
     `hint` is a command wherever a command mends it; `explanation` holds further lines that belong to the message
-    (the derivation of a conflict, the output of a tool).
+    (the derivation of a conflict, the output of a tool). `details` is for machines what a table in it is for people.
     """
 
     code: str
@@ -75,6 +75,7 @@ class Finding:
     got: str | None = None
     hint: str | None = None
     explanation: tuple[str, ...] = ()
+    details: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     def at(self, where: Where) -> Finding:
         """The same finding at another place."""

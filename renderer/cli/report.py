@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from renderer.cli.console import Console
 from renderer.errors import Finding, Severity
@@ -73,5 +73,6 @@ def _document(finding: Finding) -> Json:
         "got": finding.got,
         "hint": finding.hint,
         "explanation": list(finding.explanation),
+        "details": cast("dict[str, Json]", dict(finding.details)),
     }
     return {key: value for key, value in known.items() if value not in (None, [], {})}

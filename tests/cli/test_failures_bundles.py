@@ -61,6 +61,8 @@ def test_a_bundle_that_too_few_signed(shop: Shop) -> None:
     assert finding["message"] == "the bundle `pantry` needs 2 signers and has 1 that count"
     assert (finding["expected"], finding["got"]) == ("2 of `vendor`, `office` (trust policy `shop`)", "`office`")
     assert [row["counts"] for row in rows(finding["explanation"])] == ["yes"]
+    (told,) = finding["details"]["signatures"]
+    assert (told["signer"], told["form"], told["accepted"]) == ("office", "cosign-tag", True)
     assert finding["hint"] == "sitewright bundle sign --key KEY bundles/pantry"
 
 

@@ -15,7 +15,7 @@ from renderer.formats.bundle.artifact import (
 from renderer.formats.bundle.document import spell_time
 from renderer.formats.bundle.parts import holders_of_signatures, read_parts
 from renderer.formats.documents.wording import count, headline, identity, size
-from renderer.formats.trust.table import signature_table
+from renderer.formats.trust.table import signature_table, signatures_json
 from renderer.model.bundles.bundle import BundleImage, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy, Verdict
@@ -151,19 +151,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Json]:
         "threshold": verdict.threshold,
         "signers": list(verdict.signers),
         "verifiedAt": spell_time(verdict.verified_at),
-        "signatures": [
-            {
-                "form": fact.form,
-                "signer": fact.signer,
-                "algorithm": fact.algorithm.value if fact.algorithm else None,
-                "key": str(fact.key) if fact.key else None,
-                "subject": fact.subject,
-                "serial": fact.serial,
-                "accepted": fact.accepted,
-                "reason": fact.reason,
-            }
-            for fact in verdict.signatures
-        ],
+        "signatures": signatures_json(verdict.signatures),
     }
 
 

@@ -1,4 +1,4 @@
-"""The table of all signatures of a bundle, for people."""
+"""The table of all signatures of a bundle, for people and for machines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from renderer.formats.documents.wording import table
 from renderer.model.bundles.trust import SignatureFact
+from renderer.model.fields import Json
 
 
 def signature_table(signatures: Sequence[SignatureFact], indent: str = "  ") -> list[str]:
@@ -25,3 +26,20 @@ def signature_table(signatures: Sequence[SignatureFact], indent: str = "  ") -> 
         for number, fact in enumerate(signatures, start=1)
     ]
     return table(headings, rows, indent)
+
+
+def signatures_json(signatures: Sequence[SignatureFact]) -> list[Json]:
+    """The same for machines, with the key and the certificate."""
+    return [
+        {
+            "form": fact.form,
+            "signer": fact.signer,
+            "algorithm": fact.algorithm.value if fact.algorithm else None,
+            "key": str(fact.key) if fact.key else None,
+            "subject": fact.subject,
+            "serial": fact.serial,
+            "accepted": fact.accepted,
+            "reason": fact.reason,
+        }
+        for fact in signatures
+    ]

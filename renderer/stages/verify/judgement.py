@@ -14,7 +14,7 @@ from renderer.formats.bundle.artifact import (
     parse_manifest,
 )
 from renderer.formats.bundle.parts import BundleParts
-from renderer.formats.trust.table import signature_table
+from renderer.formats.trust.table import signature_table, signatures_json
 from renderer.model.bundles.address import is_address
 from renderer.model.bundles.trust import SignatureFact, TrustPolicy, TrustRule, Verdict
 from renderer.stages.verify.contents import check_bytes
@@ -94,6 +94,7 @@ def _nobody(parts: BundleParts, hearings: Sequence[Hearing], policy: TrustPolicy
         expected=f"signatures of {known} (trust policy `{policy.name}`)",
         got="none",
         explanation=tuple(signature_table(facts, indent="")) if facts else (),
+        details={"signatures": signatures_json(facts)} if facts else {},
         hint=_how_to_sign(where.file or "BUNDLE"),
     )
 
@@ -113,6 +114,7 @@ def not_enough(verdict: Verdict, policy: TrustPolicy, where: Where) -> Finding:
         expected=f"{verdict.threshold} of {wanted} (trust policy `{policy.name}`)",
         got=", ".join(f"`{name}`" for name in signers) or "none",
         explanation=tuple(signature_table(verdict.signatures, indent="")),
+        details={"signatures": signatures_json(verdict.signatures)},
         hint=_how_to_sign(where.file or "BUNDLE"),
     )
 
