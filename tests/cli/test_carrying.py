@@ -155,15 +155,18 @@ def test_a_credential_helper(
 
 def test_tokens(run: Callable[..., Said], site: Carrier, program: Path, papers: Papers, tmp_path: Path) -> None:
     with (
-        token_service(papers, USER) as service,
-        real_registry(program, tmp_path / "registry", more=service.config) as registry,
+        token_service(papers) as service,
+        real_registry(program, tmp_path / "registry", tls=papers, more=service.settings) as registry,
     ):
-        code, _, err = run("bundle", "push", "bundle.tar", place(registry), "--plain-http")
+        ca = ("--ca", f"{papers.directory}/ca.pem")
+        code, _, err = run("bundle", "push", "bundle.tar", place(registry), *ca)
         assert (code, err.partition(":")[0]) == (5, "error[registry-unauthorized]")
         config = tmp_path / "auth.json"
         config.write_bytes(docker_config(f"127.0.0.1:{registry.port}"))
-        there_and_back(run, site, registry, "--plain-http", "--authfile", str(config))
-        assert set(service.scopes) == {f"repository:{REPOSITORY}:pull", f"repository:{REPOSITORY}:pull,push"}
+        service.asked.clear()
+        there_and_back(run, site, registry, *ca, "--authfile", str(config))
+        pull = f"repository:{REPOSITORY}:pull"
+        assert set(service.asked) == {(USER.username, pull), (USER.username, f"{pull},push")}
 
 
 # --- what is asked for -------------------------------------------------------------------------------------------
