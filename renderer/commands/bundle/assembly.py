@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from renderer.commands.bundle.contents import in_memory
-from renderer.commands.bundle.image_reader import FoundImage
+from renderer.commands.bundle.blobs import in_memory
 from renderer.formats.bundle.artifact import (
     BUNDLE_CONFIG,
     BUNDLE_TYPE,
@@ -21,6 +21,9 @@ from renderer.formats.bundle.document import encode_bundle, spell_time
 from renderer.model.bundles.bundle import Bundle, BundleImage, ReferrerForm
 from renderer.model.bundles.extension import Descriptor
 from renderer.ports import Blob
+
+if TYPE_CHECKING:
+    from renderer.commands.bundle.image_reader import FoundImage
 
 
 def assembled(

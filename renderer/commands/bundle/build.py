@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from renderer.commands.bundle.assembly import assembled
+from renderer.commands.bundle.blobs import in_memory
 from renderer.commands.bundle.build_report import outcome
-from renderer.commands.bundle.contents import Contents, Packed, in_memory
 from renderer.commands.bundle.discovery_advice import Advice
-from renderer.commands.bundle.faults import FaultsOfParts
-from renderer.commands.bundle.images import FoundImage, collect_images
-from renderer.commands.bundle.reading import SourceReader
 from renderer.commands.bundle.watching import watched
 from renderer.commands.bundle.workbench import Workbench
 from renderer.errors import Finding, InputError
-from renderer.formats.bundle.artifact import TITLE, describe
-from renderer.formats.bundle.source import BundleSourceDocument, SourceExtension, read_bundle_source
+from renderer.formats.bundle.artifact import describe
 from renderer.model.bundles.bundle import Bundle
-from renderer.model.bundles.extension import Descriptor, Extension
+from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Platform
@@ -29,6 +24,8 @@ from renderer.ports import Blob, Files, LayoutWriter, Progress
 
 if TYPE_CHECKING:
     from renderer.commands.bundle.discovery_report import Discovery
+    from renderer.commands.bundle.image_reader import FoundImage
+    from renderer.formats.bundle.source import BundleSourceDocument
 
 
 def build(
@@ -50,6 +47,8 @@ def build(
     The same source and files give the same bytes, wherever and whenever. Nothing is written when objects name images
     that the bundle lacks: the outcome says which, and where. Raises InputError with every fault found.
     """
+    from renderer.formats.bundle.source import read_bundle_source  # reads YAML; no other verb needs it
+
     document = read_bundle_source(files.read(source), source, schema)
     if platforms:
         document = replace(document, platforms=platforms)
@@ -97,9 +96,10 @@ def prepare(
         raise InputError(_no_time(document))
     if not document.platforms:
         raise InputError(_no_platforms(document))
-    packed, images = collect(document, files, bench)
+    from renderer.commands.bundle.collecting import collect
     from renderer.commands.bundle.discovery_report import discover  # what inflates charts; no other verb needs it
 
+    packed, images = collect(document, files, bench)
     discovery = discover(document, files, packed, images, bench, advice)
     if discovery.incomplete:
         return discovery.refusal(document)
@@ -131,41 +131,6 @@ def _bill(bundle: Bundle, discovery: Discovery) -> Blob:
     users = {one.reference: {seen.extension for seen in one.seen if not seen.dropped} for one in discovery.records}
     content = bill_of_materials(bundle, users)
     return in_memory(describe(content, SBOM_LAYER, title=SBOM_TITLE), content)
-
-
-def collect(document: BundleSourceDocument, files: Files, bench: Workbench) -> tuple[Packed, tuple[FoundImage, ...]]:
-    """Everything that the source names, read and packed. Raises InputError or RemoteError with every fault."""
-    contents = Contents(SourceReader(document.document, files), bench.registry)
-    faults = FaultsOfParts()
-    found: list[Packed] = []
-    for entry in document.extensions:
-        with faults.of_part():
-            found.append(
-                contents.extension(entry) if isinstance(entry, SourceExtension) else contents.packages(entry.packages)
-            )
-    images: tuple[FoundImage, ...] = ()
-    with faults.of_part():
-        images = collect_images(document, files, bench)
-    extensions = sorted((one for packed in found for one in packed.extensions), key=lambda one: (one.name, one.version))
-    faults.add(*_repeated(extensions, document))
-    faults.raise_if_any()
-    blobs = tuple(blob for packed in found for blob in packed.blobs)
-    ordered = sorted(blobs, key=lambda blob: (blob.descriptor.annotations.get(TITLE, ""), str(blob.descriptor.digest)))
-    return Packed(tuple(extensions), tuple(ordered), tuple(note for one in found for note in one.notes)), images
-
-
-def _repeated(extensions: list[Extension], document: BundleSourceDocument) -> list[Finding]:
-    return [
-        Finding(
-            code="duplicate-extension",
-            message=f"the bundle would hold `{later.id}` twice",
-            where=document.document.where(("spec", "extensions")),
-            expected="each version of an extension once",
-            hint="remove one of them, or narrow the glob that finds both",
-        )
-        for earlier, later in pairwise(extensions)
-        if earlier.id == later.id
-    ]
 
 
 def _no_time(document: BundleSourceDocument) -> Finding:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from renderer.commands.bundle.assembly import is_carried
-from renderer.commands.bundle.image_reader import FoundImage
 from renderer.errors import Finding
 from renderer.formats.documents.wording import count, headline, identity, size
 from renderer.model.bundles.bundle import Bundle
@@ -16,6 +15,7 @@ from renderer.ports import Blob
 
 if TYPE_CHECKING:
     from renderer.commands.bundle.discovery_report import Discovery
+    from renderer.commands.bundle.image_reader import FoundImage
 
 
 def outcome(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from renderer.commands.bundle.blobs import in_memory
 from renderer.commands.bundle.reading import YAML_LIMITS, SourceReader
 from renderer.commands.bundle.remotes import fetch_chart
 from renderer.errors import Finding, InputError, Where
@@ -20,7 +20,7 @@ from renderer.formats.charts.ignore import without_ignored
 from renderer.formats.kubernetes.manifests import YamlError, load_values
 from renderer.formats.kubesphere.chart import generated_chart_file
 from renderer.formats.kubesphere.package import CHART_FILE, METADATA_FILE, Package, read_package
-from renderer.model.bundles.extension import Component, ComponentKind, Descriptor, Extension
+from renderer.model.bundles.extension import Component, ComponentKind, Extension
 from renderer.model.fields import FieldError, Json, spell_path
 from renderer.model.trees.tree import FileTree
 from renderer.ports import Blob, Registry
@@ -36,11 +36,6 @@ class Packed:
     extensions: tuple[Extension, ...]
     blobs: tuple[Blob, ...]
     notes: tuple[Finding, ...] = ()
-
-
-def in_memory(descriptor: Descriptor, content: bytes) -> Blob:
-    """A blob whose bytes are at hand."""
-    return Blob(descriptor=descriptor, open=lambda: io.BytesIO(content))
 
 
 @dataclass(frozen=True, slots=True)

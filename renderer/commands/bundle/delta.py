@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from renderer.commands.bundle.bases import Held, blobs_of
-from renderer.commands.bundle.contents import in_memory
+from renderer.commands.bundle.blobs import in_memory
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from renderer.commands.bundle.contents import in_memory
+from renderer.commands.bundle.blobs import in_memory
 from renderer.commands.bundle.places import REFERRERS_LIMIT, ImagePlace, as_referrer, plain
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from renderer.commands.bundle.build import collect
+from renderer.commands.bundle.collecting import collect
 from renderer.commands.bundle.discovery_report import Discovery, discover
 from renderer.commands.bundle.kubesphere_drafts import Draft
 from renderer.commands.bundle.kubesphere_images import Entry, needed
