@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from renderer.formats.bundle.document import only
+from renderer.formats.object_identity import read_object, written_object
 from renderer.model.fields import Fields
 from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
-from renderer.model.objects.manifest import ObjectId
 
 __all__ = ["Flow", "read_certificate", "read_generated", "written_certificate", "written_generated"]
 
@@ -29,7 +29,7 @@ def written_generated(entry: GeneratedValue) -> Flow:
     """One generated value; what does not apply to its kind is left out."""
     written: dict[str, Flow] = {
         "component": entry.component,
-        "object": _object(entry.object),
+        "object": written_object(entry.object),
         "field": entry.path,
         "kind": entry.kind.value,
     }
@@ -38,18 +38,8 @@ def written_generated(entry: GeneratedValue) -> Flow:
     if entry.certificate:
         written["certificate"] = entry.certificate
     if entry.of:
-        written["of"] = [_object(one) for one in sorted(entry.of)]
+        written["of"] = [written_object(one) for one in sorted(entry.of)]
     return {**written, "source": entry.source}
-
-
-def _object(identity: ObjectId) -> Flow:
-    parts = {
-        "group": identity.group,
-        "kind": identity.kind,
-        "namespace": identity.namespace,
-        "name": identity.name,
-    }
-    return {key: part for key, part in parts.items() if part}
 
 
 def written_certificate(entry: CertificateWish) -> Flow:
@@ -68,20 +58,13 @@ def read_generated(fields: Fields) -> GeneratedValue:
     only(fields, "component object field kind group certificate of source")
     return GeneratedValue(
         component=fields.text("component"),
-        object=_read_object(fields.child("object")),
+        object=read_object(fields.child("object")),
         path=fields.text("field"),
         kind=fields.parsed("kind", GeneratedKind),
         source=fields.text("source"),
         group=fields.text("group", ""),
         certificate=fields.text("certificate", ""),
-        of=tuple(map(_read_object, fields.children("of"))),
-    )
-
-
-def _read_object(identity: Fields) -> ObjectId:
-    only(identity, "group kind namespace name")
-    return ObjectId(
-        identity.text("group", ""), identity.text("kind"), identity.text("namespace", ""), identity.text("name")
+        of=tuple(map(read_object, fields.children("of"))),
     )
 
 

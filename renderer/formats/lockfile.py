@@ -10,10 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NoReturn, TypeVar
 
-from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.document import only
-from renderer.formats.documents.document import DocumentLimits, locate_error, parse_document
-from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
 from renderer.formats.kubernetes.yaml_quoting import double_quoted, needs_quotes
 from renderer.formats.locked_values import (
     Flow,
@@ -22,6 +19,7 @@ from renderer.formats.locked_values import (
     written_certificate,
     written_generated,
 )
+from renderer.formats.own_files import read_own_file
 from renderer.model.bundles.extension import extension_name
 from renderer.model.fields import FieldError, Fields
 from renderer.model.generated.groups import CertificateWish
@@ -35,8 +33,6 @@ __all__ = ["API_VERSION", "KIND", "decode_lock", "encode_lock"]
 API_VERSION: Final = "sitewright.dev/v1"
 KIND: Final = "SiteLock"
 _HEADER: Final = "# Written by `sitewright lock`; do not edit.\n"
-_LIMITS: Final = Limits(bytes=16 * 2**20, depth=12, nodes=1_000_000, aliased=0, documents=1)
-_LOCATE: Final = DocumentLimits(bytes=16 * 2**20, depth=12, aliased=0)
 # Text that stands bare inside `{…}` and `[…]`, where a comma or bracket would end it.
 _BARE_IN_FLOW: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/+-]*\Z")
 
@@ -137,32 +133,7 @@ def decode_lock(content: bytes, file: str, profile: str) -> Lock:
     Raises InputError: `yaml-syntax`, `duplicate-key`, `yaml-limit`, `unknown-api-version`, `missing-field`,
     `unknown-field`, `invalid-field`.
     """
-    hint = f"sitewright lock {profile}"
-    try:
-        return _lock(Fields.of(load_values(content, limits=_LIMITS, strict_keys=True)))
-    except YamlError as error:
-        where = Where(file=file, line=error.line, column=error.column)
-        message = f"the lock cannot be read: {error.message}"
-        raise InputError(Finding(code=error.code, message=message, where=where, hint=hint)) from error
-    except FieldError as error:
-        finding = _located(content, file, error)
-        raise InputError(
-            Finding(
-                code=finding.code,
-                message=finding.message,
-                where=finding.where,
-                expected=finding.expected,
-                got=finding.got,
-                hint=f"{error.hint}: {hint}" if error.hint else hint,
-            )
-        ) from error
-
-
-def _located(content: bytes, file: str, error: FieldError) -> Finding:
-    try:
-        return locate_error(parse_document(content, file, limits=_LOCATE), error)
-    except InputError:
-        return error.finding().at(Where(file=file))
+    return read_own_file(content, _lock, file=file, what="the lock", hint=f"sitewright lock {profile}")
 
 
 def _lock(document: Fields) -> Lock:

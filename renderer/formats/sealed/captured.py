@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from renderer.formats.bundle.document import only
 from renderer.formats.documents.calendar_days import parse_day
+from renderer.formats.object_identity import read_object, written_object
 from renderer.formats.sealed.sops_values import is_sealed
 from renderer.model.fields import FieldError, Fields, Json, read_path
 from renderer.model.generated.recipient import AgeRecipient
@@ -16,7 +17,7 @@ from renderer.model.generated.sealed import Captured, CapturedGroup, SealedObjec
 from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest
 
-__all__ = ["captured_json", "object_json", "read_captured", "read_object"]
+__all__ = ["captured_json", "read_captured"]
 
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z", re.ASCII)
 
@@ -54,29 +55,12 @@ def _by_value(public: Mapping[str, Json]) -> Json:
 
 def _sealed_json(one: SealedObject) -> Json:
     return {
-        "object": object_json(one.object),
+        "object": cast("Json", written_object(one.object)),
         "names": list(one.names),
         "fingerprint": str(one.fingerprint),
         "values": dict(one.values),
         "stanza": dict(one.stanza),
     }
-
-
-def object_json(identity: ObjectId) -> Json:
-    """An identity without its empty parts."""
-    parts = {
-        "group": identity.group,
-        "kind": identity.kind,
-        "namespace": identity.namespace,
-        "name": identity.name,
-    }
-    return {key: part for key, part in parts.items() if part}
-
-
-def read_object(fields: Fields) -> ObjectId:
-    """What `object_json` wrote. Raises FieldError."""
-    only(fields, "group kind namespace name")
-    return ObjectId(fields.text("group", ""), fields.text("kind"), fields.text("namespace", ""), fields.text("name"))
 
 
 def read_captured(spec: Fields) -> Captured:

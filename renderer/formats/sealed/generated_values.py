@@ -16,8 +16,8 @@ from typing import Final, cast
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.document import only
-from renderer.formats.documents.document import DocumentLimits, locate_error, parse_document
-from renderer.formats.kubernetes.manifests import Limits, YamlError, dump, load_values
+from renderer.formats.kubernetes.manifests import YamlError, dump, load_values
+from renderer.formats.own_files import OWN_LIMITS, read_own_file
 from renderer.formats.sealed.age import AgeIdentity, Random
 from renderer.formats.sealed.captured import captured_json, read_captured
 from renderer.formats.sealed.sops import STANZA, Opened, WrongKeyError, sops_open, sops_seal
@@ -44,8 +44,6 @@ _HEADER: Final = (
     "# Written by `sitewright lock`; do not edit. Whoever has a private key reads the secrets with `sops -d`.\n"
 )
 _SEALED: Final = "sealed"
-_LIMITS: Final = Limits(bytes=16 * 2**20, depth=16, nodes=1_000_000, aliased=0, documents=1)
-_LOCATE: Final = DocumentLimits(bytes=16 * 2**20, depth=16, values=1_000_000, aliased=0)
 _MOST_EARLIER: Final = 100
 
 Volume = Mapping[str, Json]
@@ -143,7 +141,7 @@ def _secrets(opened: Opened) -> Iterable[Secret]:
 
 
 def _volume_of(text: str) -> Volume:
-    value = load_values(text.encode(), limits=_LIMITS, strict_keys=True)
+    value = load_values(text.encode(), limits=OWN_LIMITS, strict_keys=True)
     return cast("Volume", Fields.of(value).content)
 
 
@@ -198,29 +196,7 @@ def decode_generated(content: bytes, file: str, profile: str) -> GeneratedFile:
     `unknown-api-version`, `missing-field`, `unknown-field`, `invalid-field`, `duplicate-object`, `secret-in-clear`.
     """
     hint = f"git checkout HEAD -- {file}, or write it anew: sitewright lock {profile}"
-    try:
-        return _file(Fields.of(load_values(content, limits=_LIMITS, strict_keys=True)))
-    except YamlError as error:
-        where = Where(file=file, line=error.line, column=error.column)
-        message = f"the captured values cannot be read: {error.message}"
-        raise InputError(Finding(code=error.code, message=message, where=where, hint=hint)) from None
-    except FieldError as error:
-        raise InputError(_located(content, file, error, hint)) from None
-
-
-def _located(content: bytes, file: str, error: FieldError, hint: str) -> Finding:
-    try:
-        found = locate_error(parse_document(content, file, limits=_LOCATE), error)
-    except InputError:
-        found = error.finding().at(Where(file=file))
-    return Finding(
-        code=found.code,
-        message=found.message,
-        where=found.where,
-        expected=found.expected,
-        got=found.got,
-        hint=f"{error.hint}: {hint}" if error.hint else hint,
-    )
+    return read_own_file(content, _file, file=file, what="the file of captured values", hint=hint)
 
 
 def _file(document: Fields) -> GeneratedFile:
