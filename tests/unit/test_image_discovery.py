@@ -373,6 +373,14 @@ def test_what_is_declared_and_never_seen_is_a_note(workshop: Workshop) -> None:
     assert (warning.severity, warning.explanation) == (Severity.WARNING, ("`docker.io/library/redis:7`",))
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_a_declared_digest_is_that_of_the_bundle(workshop: Workshop, right: bool) -> None:
+    digest = report(build(workshop, deployment("nginx:1.27")))["quay.io/team/api:2.0"]["digest"] if right else OTHER
+    images = f'images: ["quay.io/team/api:2.0@{digest}"]\n      namespace:'
+    outcome = build(workshop, deployment("nginx:1.27"), HEAD + WEB.replace("namespace:", images) + IMAGES)
+    assert standing(outcome)["quay.io/team/api:2.0"] == ("vouched" if right else "untaken")
+
+
 def test_the_annotations_of_charts_declare_images(workshop: Workshop) -> None:
     annotations = (
         "annotations:\n  artifacthub.io/images: |\n    - {name: api, image: quay.io/team/api:2.0}\n"

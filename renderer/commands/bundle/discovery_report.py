@@ -154,9 +154,9 @@ class _Ledger:
             self._declared(one.image.reference, by, one.image.digest, carried=carried)
         for extension in extensions:
             for reference in extension.images:
-                self._declared(reference, Declaration(extension=extension.id, how="images"))
+                self._declared_by(extension, reference, "images")
             for reference, annotation in found.annotated.get(extension.id, {}).items():
-                self._declared(reference, Declaration(extension=extension.id, how=annotation))
+                self._declared_by(extension, reference, annotation)
 
     def see(self, found: Found) -> None:
         """What objects name."""
@@ -175,6 +175,14 @@ class _Ledger:
         """Every image, by reference."""
         found = [self.images[reference] for reference in sorted(self.images, key=str)]
         return tuple(replace(one, accepted=self._reason(one), seen=tuple(sorted(one.seen))) for one in found)
+
+    def _declared_by(self, extension: Extension, reference: ImageReference, how: str) -> None:
+        """An image that an extension declares; the digest that it may ask for must be that of the bundle."""
+        plain = reference.without_digest() if reference.tag else reference
+        self._declared(plain, Declaration(extension=extension.id, how=how))
+        known = self.images[plain]
+        if reference.tag and reference.digest not in (None, known.digest):
+            self.images[plain] = replace(known, other=reference.digest)
 
     def _declared(
         self, reference: ImageReference, by: Declaration, digest: Digest | None = None, *, carried: bool = False
