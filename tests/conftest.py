@@ -64,6 +64,13 @@ def sops() -> Path:
 
 
 @pytest.fixture(scope="session")
+def runtimes() -> Path:
+    """The parsers of the container runtimes, or the program that SITEWRIGHT_RUNTIMES names."""
+    built: Callable[[], Path | None] = runpy.run_path(str(_TOOLS / "runtimes.py"))["built"]
+    return _named("runtimes") or built() or _absent("runtimes", "python tests/tools/runtimes.py")
+
+
+@pytest.fixture(scope="session")
 def real() -> Callable[[str], Path]:
     """`real("skopeo")`: the path of a program on PATH (or named by SITEWRIGHT_SKOPEO), or the test is skipped."""
 
