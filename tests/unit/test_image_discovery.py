@@ -16,6 +16,7 @@ from renderer.formats.bundle.source import read_bundle_source
 from renderer.model.bundles.chart import ChartOutput, ChartRequest
 from renderer.model.outcome import Outcome
 from tests.realworld.stand_ins import write_layout
+from tests.simulators import kubesphere_packages
 from tests.simulators.bundles import Workshop, schema
 
 HEAD = """\
@@ -35,16 +36,6 @@ WEB = """\
       components: [{name: web, helm: chart}]
 """
 IMAGES = "  images: [{layout: images}]\n"
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: "IMAGE"}]}
-"""
 
 
 @pytest.fixture
@@ -67,7 +58,7 @@ def build(workshop: Workshop, templates: str | Mapping[str, str], source: str = 
 
 def deployment(image: str, name: str = "web") -> str:
     """A Deployment whose only container runs `image`."""
-    return DEPLOYMENT.replace("IMAGE", image).replace("metadata: {name: web}", f"metadata: {{name: {name}}}")
+    return kubesphere_packages.deployment(name, image)
 
 
 def report(outcome: Outcome) -> dict[str, Any]:
