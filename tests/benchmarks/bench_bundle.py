@@ -21,32 +21,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from renderer.model.reference import Digest  # noqa: E402
+from tests.benchmarks.bench_images import BUNDLE, CONFIG, INDEX, LAYER, MANIFEST, TRUST  # noqa: E402
 
 IMAGES, PLATFORMS, LAYERS = 6, ("amd64", "arm64"), 2
 MEMORY_MIB = 200
 GOALS = {"build a directory": 1.5, "build a tar file": 1.5, "verify a directory": 1.25, "verify a tar file": 1.25}
 WORKERS = os.cpu_count() or 1
-INDEX, MANIFEST = "application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json"
-CONFIG, LAYER = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"
-BUNDLE = """\
-apiVersion: sitewright.dev/v1
-kind: BundleSource
-metadata: {name: bench, version: 1.0.0}
-spec:
-  sequence: 1
-  created: 2026-11-01T00:00:00Z
-  platforms: [linux/amd64, linux/arm64]
-  extensions: [{name: none, version: 1.0.0, components: [{name: none, manifests: manifests}]}]
-  images: [{layout: images}]
-"""
-TRUST = """\
-apiVersion: sitewright.dev/v1
-kind: TrustPolicy
-metadata: {name: bench}
-spec:
-  keys: [{name: vendor, publicKeyFile: vendor.pub}]
-  rules: [{bundles: "*", require: {threshold: 1, of: [vendor]}}]
-"""
 
 
 class Layout:
@@ -129,7 +109,7 @@ def prepare(place: Path, mib: int) -> None:
     make_images(place / "images", mib)
     (place / "manifests").mkdir()
     (place / "manifests/one.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n")
-    (place / "bundle.yaml").write_text(BUNDLE)
+    (place / "bundle.yaml").write_text(BUNDLE.replace("[linux/amd64]", "[linux/amd64, linux/arm64]"))
     (place / "trust.yaml").write_text(TRUST)
     sitewright(place, "bundle", "keygen", "vendor.key")
     for bundle in ("signed", "signed.tar"):
