@@ -1,9 +1,17 @@
 """Images to a registry on loopback: `images sync` against skopeo, in one run, over the same OCI layout.
 
-40 images of 6 layers, of which 3 are shared by groups of images; docker-registry with a store of its own for each
-run. Prints ratios and the peak memory of the process that sends; needs the Debian packages docker-registry and skopeo.
+40 images of 6 layers, of which 3 are shared by groups of images; a docker-registry with a store of its own for each way
+to bring them. What is compared, each a process that begins from nothing:
 
-    python tests/benchmarks/bench_images.py [--mib 256] [--rounds 2]
+- `sitewright images sync BUNDLE`: verifies the signed bundle, then asks the registry for every image;
+- `skopeo copy --all`, once for each image, out of the same OCI layout;
+- `skopeo sync --all`, once, out of directories, since it reads no OCI layout.
+
+With nothing to do the three take turns, and medians are compared. `--kills` ends a first sync that many times with
+SIGKILL at random points, then lets it finish, and has the registry's content hashed. Prints the peak memory of the
+process that sends, too; needs the Debian packages docker-registry and skopeo.
+
+    python tests/benchmarks/bench_images.py [--mib 256] [--rounds 2] [--turns 7] [--kills 0]
 """
 
 from __future__ import annotations
@@ -11,22 +19,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+from renderer.commands.images.bundle_plan import targets_of_bundle  # noqa: E402
+from renderer.commands.images.verify import verify  # noqa: E402
+from renderer.model.bundles.bundle import Bundle  # noqa: E402
 from renderer.model.reference import Digest  # noqa: E402
 from tests.unit.registry_fixture import RealRegistry, real_registry  # noqa: E402
 
 IMAGES, OWN, SHARED, GROUP = 40, 3, 3, 8
-GOALS = {"first sync against the faster skopeo": 1.5, "nothing to do against a skopeo copy loop": 10.0}
+GOALS = {
+    "first sync against the faster skopeo": 1.5,
+    "nothing to do against a skopeo copy loop": 10.0,
+    "nothing to do against skopeo sync": 10.0,
+}
+Runs = dict[str, list[float]]
 MEMORY_MIB = 150
 INDEX, MANIFEST = "application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json"
 CONFIG, LAYER = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -122,75 +140,132 @@ def sync_directories(directories: Path, registry: RealRegistry) -> None:
 
 
 @contextmanager
-def fresh(place: Path) -> Iterator[RealRegistry]:
+def fresh(place: Path, name: str) -> Iterator[RealRegistry]:
     """A registry with an empty store."""
-    with real_registry(Path(str(shutil.which("docker-registry"))), place / "registry") as registry:
+    with real_registry(Path(str(shutil.which("docker-registry"))), place / name) as registry:
         yield registry
-    shutil.rmtree(place / "registry")
+    shutil.rmtree(place / name)
 
 
-def measure(place: Path, references: list[str]) -> dict[str, tuple[float, float]]:
-    """First and second run of each way to bring the images, and our peak memory."""
-    found: dict[str, tuple[float, float]] = {}
-    with fresh(place) as registry:
-        sync = ("images", "sync", "bundle", "--trust", "trust.yaml", "--registry", registry.url, "--jobs", "4")
-        first, memory = sitewright(place, *sync)
-        second, memory_again = sitewright(place, *sync)
-        found["sitewright"] = first, second
-        found["memory"] = memory / 1024, memory_again / 1024
-    with fresh(place) as registry:
-        loop = lambda: copy_loop(place / "images", references, registry)  # noqa: E731
-        found["skopeo copy --all loop"] = timed(loop), timed(loop)
-    with fresh(place) as registry:
-        sync_all = lambda: sync_directories(place / "dirs", registry)  # noqa: E731
-        found["skopeo sync"] = timed(sync_all), timed(sync_all)
-    return found
+Ways = dict[str, Callable[[], float]]
+OURS, LOOP, SYNC = "sitewright", "skopeo copy --all loop", "skopeo sync"
+
+
+def ways(place: Path, references: list[str], registries: list[RealRegistry], memory: list[float]) -> Ways:
+    """How the images can be brought, each to a registry of its own: seconds of one run."""
+    ours, loop, sync = registries
+
+    def sitewright_sync() -> float:
+        seconds, peak = sitewright(place, *words_of(ours))
+        memory.append(peak / 1024)
+        return seconds
+
+    return {
+        OURS: sitewright_sync,
+        LOOP: lambda: timed(lambda: copy_loop(place / "images", references, loop)),
+        SYNC: lambda: timed(lambda: sync_directories(place / "dirs", sync)),
+    }
+
+
+def words_of(registry: RealRegistry) -> tuple[str, ...]:
+    return ("images", "sync", "bundle", "--trust", "trust.yaml", "--registry", registry.url, "--jobs", "4")
+
+
+def killed(place: Path, times: int, seconds: float) -> tuple[int, bool]:
+    """How often a sync was really killed, and whether the registry holds everything, hashed, after a last run."""
+    from renderer.adapters.registry.opening import open_registry
+
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(place / "state")}
+    count = 0
+    with fresh(place, "killed") as registry:
+        for _ in range(times):
+            command = [sys.executable, "-m", "renderer", *words_of(registry), "--quiet"]
+            process = subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.DEVNULL)
+            time.sleep(random.uniform(0.15, max(seconds / 4, 0.5)))
+            count += process.poll() is None
+            process.kill()
+            process.wait()
+        sitewright(place, *words_of(registry))
+        with open_registry(registry.url, environ={}, insecure=True) as opened:
+            return count, verify(targets_of_bundle(loaded(place), {}), opened, deep=True).complete
+
+
+def loaded(place: Path) -> Bundle:
+    """The bundle, verified."""
+    from renderer.cli import wiring
+    from renderer.commands.site.loading import Loader
+
+    files = wiring.files_around(place / "bundle")
+    policy = wiring.policy(str(place / "trust.yaml"))
+    return Loader(wiring.workspace(files)).verified(files.relative(str(place / "bundle")), policy).bundle
 
 
 def main() -> int:
     reader = argparse.ArgumentParser()
     reader.add_argument("--mib", type=int, default=256)
     reader.add_argument("--rounds", type=int, default=2)
+    reader.add_argument("--turns", type=int, default=7)
+    reader.add_argument("--kills", type=int, default=0)
     options = reader.parse_args()
     if not (shutil.which("docker-registry") and shutil.which("skopeo")):
         print("skipped: needs docker-registry and skopeo")
         return 0
+    memory: list[float] = []
+    first: dict[str, list[float]] = {name: [] for name in (OURS, LOOP, SYNC)}
+    again: dict[str, list[float]] = {name: [] for name in (OURS, LOOP, SYNC)}
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        references = make_layout(place / "images", options.mib)
-        (place / "dirs").mkdir()
-        for reference in references:
-            name = reference.rpartition("/")[2]
-            skopeo("copy", "-q", "--all", f"oci:{place / 'images'}:{reference}", f"dir:{place / 'dirs' / name}")
-        (place / "manifests").mkdir()
-        (place / "manifests/one.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n")
-        (place / "bundle.yaml").write_text(BUNDLE)
-        (place / "trust.yaml").write_text(TRUST)
-        sitewright(place, "bundle", "build", "bundle.yaml", "-o", "bundle")
-        sitewright(place, "bundle", "keygen", "vendor.key")
-        sitewright(place, "bundle", "sign", "bundle", "--key", "vendor.key")
-        start_up = min(sitewright(place, "--version")[0] for _ in range(3))
-        rounds = [measure(place, references) for _ in range(options.rounds)]
-    best = {name: tuple(min(one[name][turn] for one in rounds) for turn in (0, 1)) for name in rounds[0]}
-    memory = max(max(one["memory"]) for one in rounds)
-    print(f"{IMAGES} images, {options.mib} MiB, best of {options.rounds}; seconds for the first run, nothing to do")
-    for name in ("sitewright", "skopeo copy --all loop", "skopeo sync"):
-        first, second = best[name]
-        print(f"  {name:24} {first:7.3f} {second:7.3f}   {options.mib / first:6.0f} MiB/s")
-    ours = best["sitewright"]
-    ratios = {
-        "first sync against the faster skopeo": min(
-            best["skopeo copy --all loop"][0], best["skopeo sync"][0]
-        ) / ours[0],
-        "nothing to do against a skopeo copy loop": best["skopeo copy --all loop"][1] / ours[1],
-        "nothing to do against skopeo sync": best["skopeo sync"][1] / ours[1],
-        "nothing to do, start of Python not counted": best["skopeo copy --all loop"][1] / (ours[1] - start_up),
-    }  # fmt: skip
-    for name, ratio in ratios.items():
-        goal = f"  (goal {GOALS[name]})" if name in GOALS else ""
-        print(f"  {name:45} {ratio:6.2f}{goal}")
-    print(f"  peak memory {memory:.0f} MiB (goal: at most {MEMORY_MIB}); a start of Python takes {start_up:.3f} s")
+        references = prepare(place, options.mib)
+        start_up = statistics.median(sitewright(place, "--version")[0] for _ in range(5))
+        for round_ in range(options.rounds):
+            with ExitStack() as stack:
+                registries = [stack.enter_context(fresh(place, f"registry-{number}")) for number in range(3)]
+                runs = ways(place, references, registries, memory)
+                for name, run in runs.items():
+                    first[name].append(run())
+                for _ in range(options.turns if round_ == options.rounds - 1 else 0):
+                    for name, run in runs.items():
+                        again[name].append(run())
+        deaths = killed(place, options.kills, min(first[OURS])) if options.kills else None
+    report(options.mib, first, again, max(memory), start_up)
+    if deaths:
+        print(f"  killed {deaths[0]} of {options.kills} times; then finished, everything hashed: {deaths[1]}")
     return 0
+
+
+def prepare(place: Path, mib: int) -> list[str]:
+    """The layout, the directories, the signed bundle; returns the references."""
+    references = make_layout(place / "images", mib)
+    (place / "dirs").mkdir()
+    for reference in references:
+        name = reference.rpartition("/")[2]
+        skopeo("copy", "-q", "--all", f"oci:{place / 'images'}:{reference}", f"dir:{place / 'dirs' / name}")
+    (place / "manifests").mkdir()
+    (place / "manifests/one.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n")
+    (place / "bundle.yaml").write_text(BUNDLE)
+    (place / "trust.yaml").write_text(TRUST)
+    sitewright(place, "bundle", "build", "bundle.yaml", "-o", "bundle", "--quiet")
+    sitewright(place, "bundle", "keygen", "vendor.key")
+    sitewright(place, "bundle", "sign", "bundle", "--key", "vendor.key")
+    return references
+
+
+def report(mib: int, first: Runs, again: Runs, memory: float, start_up: float) -> None:
+    """The best first run, the median of what came after it, and both as ratios."""
+    best = {name: min(runs) for name, runs in first.items()}
+    usual = {name: statistics.median(runs) for name, runs in again.items()}
+    print(f"{IMAGES} images, {mib} MiB; seconds: best first run, then nothing to do (median, and each turn)")
+    for name in (OURS, LOOP, SYNC):
+        turns = " ".join(f"{seconds:.3f}" for seconds in again[name])
+        print(f"  {name:24} {best[name]:7.3f} {usual[name]:7.3f}   {mib / best[name]:5.0f} MiB/s   ({turns})")
+    ratios = {
+        "first sync against the faster skopeo": min(best[LOOP], best[SYNC]) / best[OURS],
+        "nothing to do against a skopeo copy loop": usual[LOOP] / usual[OURS],
+        "nothing to do against skopeo sync": usual[SYNC] / usual[OURS],
+    }
+    for name, ratio in ratios.items():
+        print(f"  {name:45} {ratio:6.2f}  (goal {GOALS[name]})")
+    print(f"  peak memory {memory:.0f} MiB (goal: at most {MEMORY_MIB}); a start of Python takes {start_up:.3f} s")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import BundleSource, IncomingLayout, Layout, Progress, Registry
-from renderer.stages.verify import verify, verify_delta
+from renderer.stages.verify import verify
+from renderer.stages.verify.deltas import verify_delta
 from renderer.transfer.crew import Crew
 
 _SHOWN: Final = 5

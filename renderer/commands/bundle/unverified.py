@@ -14,7 +14,7 @@ from renderer.formats.bundle.document import decode_bundle
 from renderer.formats.bundle.parts import BundleParts
 from renderer.model.bundles.bundle import Bundle
 from renderer.model.version import Version
-from renderer.stages.verify import read_delta
+from renderer.stages.verify.deltas import read_delta
 
 
 def read_unverified(parts: BundleParts, location: str) -> Bundle:

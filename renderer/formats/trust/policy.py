@@ -17,7 +17,6 @@ from renderer.formats.documents.calendar_days import parse_day
 from renderer.formats.documents.document import Path, parse_document, violations
 from renderer.formats.documents.named_files import NamedFiles, ReadFile
 from renderer.formats.profile.fields import Reading
-from renderer.formats.trust.x509 import parse_authority
 from renderer.model.bundles.trust import (
     Algorithm,
     Revocation,
@@ -127,6 +126,8 @@ def _authorities(reading: Reading, spec: Fields) -> tuple[TrustedAuthority, ...]
 
 def _certificates(reading: Reading, name: str, at: Path) -> bytes:
     """The file of an authority's certificates, all of which may issue others."""
+    from renderer.formats.trust.x509 import parse_authority  # few policies name authorities
+
     content = reading.files.content(name, at, _CERTIFICATES_LIMIT)
     if b"PRIVATE KEY-----" in content:
         raise _private_key(name, at, "`-----BEGIN CERTIFICATE-----`", "leave the certificate alone in the file")

@@ -5,7 +5,6 @@ then is the config read as JSON. Nothing is guessed: what is not proven is refus
 for.
 """
 
-from renderer.stages.verify.deltas import read_delta, verify_delta
 from renderer.stages.verify.witness import load_bundle, verify
 
-__all__ = ["load_bundle", "read_delta", "verify", "verify_delta"]
+__all__ = ["load_bundle", "verify"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from renderer.cli.spec import Argument, Options
 from renderer.errors import Finding, UsageError, Where
-from renderer.model.reference import Platform
+
+if TYPE_CHECKING:
+    from renderer.model.reference import Platform
 
 BUNDLE: Final = Argument(names=("bundle",), help="an OCI layout: a directory or a tar file")
 PLATFORM: Final = Argument(
@@ -20,6 +22,8 @@ PLATFORM: Final = Argument(
 
 def platforms(options: Options) -> tuple[Platform, ...]:
     """What `--platform` names, each platform once. Raises UsageError."""
+    from renderer.model.reference import Platform
+
     names = [name for text in options.texts("platform") for name in text.split(",")]
     try:
         return tuple(dict.fromkeys(Platform.parse(name.strip()) for name in names))
