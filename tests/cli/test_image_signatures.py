@@ -1,0 +1,113 @@
+"""An image that its maker signed with cosign: through the bundle into the site registry, and judged there by cosign."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.site_fixture import FILES, Shop, edit, write
+from tests.simulators.images import ImageLayout
+from tests.unit.registry_fixture import RealRegistry, real_registry
+
+PROFILE = "profiles/shop.yaml"
+QUEUE, WEB = "docker.io/example/queue:2.0.1", "docker.io/example/web:1.2.0"
+
+pytestmark = pytest.mark.real
+Cosign = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def makers(tmp_path: Path, real: Callable[[str], Path]) -> Iterator[RealRegistry]:
+    """The registry of those who make images."""
+    with real_registry(real("docker-registry"), tmp_path / "makers") as running:
+        yield running
+
+
+@pytest.fixture
+def site(tmp_path: Path, real: Callable[[str], Path]) -> Iterator[RealRegistry]:
+    with real_registry(real("docker-registry"), tmp_path / "site") as running:
+        yield running
+
+
+@pytest.fixture
+def cosign(debian13: Callable[[str], Path], tmp_path: Path) -> Cosign:
+    program = debian13("cosign")
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "COSIGN_PASSWORD": "throwaway"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    made = run("generate-key-pair")
+    assert made.returncode == 0, made.stderr
+    return run
+
+
+@pytest.fixture
+def shop(
+    bare: Path, site: RealRegistry, makers: RealRegistry, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Shop:  # fmt: skip
+    """The shop, whose bundle takes its images from the makers' registry."""
+    made = Shop(capsys)
+    (bare / "shop").mkdir()
+    monkeypatch.chdir(bare / "shop")
+    for path, text in FILES.items():
+        write(path, text)
+    source = FILES["sources/bundle.yaml"].partition("  images:\n")[0]
+    write(
+        "sources/bundle.yaml",
+        f'{source}  images:\n    - {{registry: {makers.url}, images: ["{QUEUE}", "{WEB}"]}}\n',
+    )
+    edit(PROFILE, "url: https://harbor.shop.local:5443", f"url: {site.url}\n    insecure: true")
+    for who in ("vendor", "office"):
+        made.ok("bundle", "keygen", f"keys/{who}.key")
+    return made
+
+
+def published(layout: ImageLayout, name: str, skopeo: Path, makers: RealRegistry) -> str:
+    """The image `name` of the layout, in the makers' registry: its reference by digest."""
+    repository = f"127.0.0.1:{makers.port}/{name.partition('/')[2].partition(':')[0]}"
+    subprocess.run(
+        [skopeo, "--insecure-policy", "copy", "-q", "--all", "--preserve-digests", "--dest-tls-verify=false",
+         f"oci:{layout.directory}:{name}", f"docker://{repository}:{name.rpartition(':')[2]}"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return repository
+
+
+SIGN = ("sign", "--key", "cosign.key", "--tlog-upload=false", "--allow-http-registry", "--yes")
+VERIFY = ("verify", "--key", "cosign.pub", "--insecure-ignore-tlog", "--allow-http-registry")
+
+
+@pytest.mark.parametrize("platforms", [("linux/amd64",), ("linux/amd64", "linux/arm64")], ids=["whole", "cut"])
+def test_what_a_maker_signed_is_verified_inside(
+    shop: Shop, makers: RealRegistry, site: RealRegistry, cosign: Cosign, real: Callable[[str], Path],
+    platforms: tuple[str, ...], tmp_path: Path,
+) -> None:  # fmt: skip
+    layout = ImageLayout(tmp_path / "layout")
+    index = layout.image(WEB, *platforms)
+    layout.image(QUEUE, *platforms)
+    amd64 = layout.read(index)["manifests"][0]["digest"]
+    published(layout, QUEUE, real("skopeo"), makers)
+    made = published(layout, WEB, real("skopeo"), makers)
+    signed = cosign(*SIGN, "--recursive", f"{made}@{index['digest']}")
+    assert signed.returncode == 0, signed.stderr
+    shop.build()
+    shop.ok("lock", PROFILE)
+    inside = f"127.0.0.1:{site.port}/mirror/example/web"
+    assert cosign(*VERIFY, f"{inside}@{amd64}").returncode != 0
+    shop.ok("images", "sync", PROFILE)
+    assert "2 complete" in shop.ok("images", "verify", PROFILE, "--deep")
+    for reference in (f"{inside}@{amd64}", f"{inside}:1.2.0"):
+        judged = cosign(*VERIFY, reference)
+        assert judged.returncode == 0, judged.stderr
+    (payload, *_) = json.loads(cosign(*VERIFY, f"{inside}:1.2.0").stdout)
+    pinned = index["digest"] if len(platforms) == 1 else amd64
+    assert payload["critical"]["image"]["docker-manifest-digest"] == pinned
+    assert cosign(*VERIFY, f"127.0.0.1:{site.port}/mirror/example/queue:2.0.1").returncode != 0, "nobody signed it"
