@@ -15,12 +15,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from renderer.formats.charts.archive import ChartArchiveError, template_sources
-from renderer.model.bundles.chart import ChartFile, ChartOutput, ChartRequest
 from renderer.model.version import Constraint, Version
 from renderer.ports import ChartError
+
+if TYPE_CHECKING:  # every command over sites has an engine, and few of them inflate a chart
+    from renderer.model.bundles.chart import ChartOutput, ChartRequest
 
 __all__ = ["EmbeddedHelm"]
 
@@ -54,6 +55,8 @@ class EmbeddedHelm:
         from helm_python.chart import Chart
         from helm_python.errors import HelmError
 
+        from renderer.model.bundles.chart import ChartFile, ChartOutput
+
         _check_library()
         try:
             with Chart.load_archive(request.archive) as chart:
@@ -76,6 +79,8 @@ class EmbeddedHelm:
 
     def chart_files(self, request: ChartRequest) -> Mapping[str, str]:
         """The template sources of the chart and its subcharts by path. Raises ChartError."""
+        from renderer.formats.charts.archive import ChartArchiveError, template_sources
+
         try:
             return template_sources(request.archive)
         except ChartArchiveError as error:

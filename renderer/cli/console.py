@@ -31,9 +31,11 @@ class Console:
     @property
     def width(self) -> int:
         """Columns for help texts: those of the terminal within reason, 100 when there is none."""
+        if not self._out.isatty():
+            return 100
         import shutil
 
-        return max(60, min(shutil.get_terminal_size((100, 24)).columns, 110)) if self._out.isatty() else 100
+        return max(60, min(shutil.get_terminal_size((100, 24)).columns, 110))
 
     def result(self, text: str) -> None:
         """Print a result on standard output, with a line break at its end. An empty result prints nothing."""

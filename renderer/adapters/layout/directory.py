@@ -8,7 +8,6 @@ from pathlib import Path
 
 from renderer.adapters.layout.checked import COPY_AGAIN, CheckedLayout, Extent, blob_at, is_stranger
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.archives import LAYOUT_MEMBERS
 from renderer.model.reference import Digest
 
 
@@ -29,6 +28,8 @@ class DirectoryLayout(CheckedLayout):
 
     def _paths(self) -> tuple[str, ...]:
         """Everything below the root but directories, by path; links are not followed. Raises BundleRefusedError."""
+        from renderer.formats.archives import LAYOUT_MEMBERS  # a bundle that is read needs no code for archives
+
         found: list[str] = []
         ahead = [""]
         while ahead:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from renderer.adapters.layout.checked import no_layout
 from renderer.adapters.layout.directory import DirectoryLayout
-from renderer.adapters.layout.docker_archive import DockerArchive, is_docker_archive
-from renderer.adapters.layout.tar_file import TarLayout
 from renderer.errors import Finding, InputError, Where
 from renderer.ports import BundleSource, Layout
 
@@ -22,6 +20,8 @@ def open_layout(path: Path, location: str) -> Layout:
             raise InputError(no_layout(location, "a directory without `index.json`"))
         return DirectoryLayout(path, location)
     if path.is_file():
+        from renderer.adapters.layout.tar_file import TarLayout
+
         with path.open("rb") as stream:
             if stream.read(2) == b"\x1f\x8b":
                 raise InputError(no_layout(location, "a gzip file", hint=f"gunzip {location}"))
@@ -40,6 +40,8 @@ def open_layout(path: Path, location: str) -> Layout:
 def open_images(path: Path, location: str) -> BundleSource:
     """The images at `path`: an OCI layout, or a docker archive made to look like one. Raises InputError as above."""
     if path.is_file():
+        from renderer.adapters.layout.docker_archive import DockerArchive, is_docker_archive
+
         with path.open("rb") as stream:
             if is_docker_archive(stream):
                 return DockerArchive(path, location)
