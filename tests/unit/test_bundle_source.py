@@ -33,7 +33,7 @@ def test_the_documented_source_is_read() -> None:
     core, shop, packages = source.extensions
     assert isinstance(core, SourceExtension)
     assert isinstance(shop, SourceExtension)
-    assert [(one.name, one.kind, one.content.path, one.namespace) for one in shop.components] == [
+    assert [(one.name, one.kind, getattr(one.content, "path", None), one.namespace) for one in shop.components] == [
         ("web", ComponentKind.HELM, "a/charts/web-1.2.0.tgz", "shop"),
         ("extras", ComponentKind.JINJA, "a/templates/web", "shop"),
         ("rbac", ComponentKind.MANIFESTS, "a/manifests/web", "shop"),
