@@ -220,7 +220,7 @@ IMAGES: Final = Command(
         ),
         Command(
             name="verify",
-            summary="Check that the site registry holds every image of the lock: tags, manifests, configs, layers.",
+            summary="Check that the site registry holds every image of the lock: tags, manifests, layers, signatures.",
             description=(
                 "Needs no bundle. Presence and size are asked for; --deep reads and hashes everything. Ends with 5 "
                 "when something is missing, and names the command that mends it."
