@@ -68,7 +68,7 @@ class RemoteChart:
 
 def read_images(fields: Fields) -> Iterator[RemoteImage]:
     """The images of one entry of `images` with the key `registry`. Raises FieldError."""
-    text = fields.text("registry")
+    text = _without_password(fields, "registry")
     if text.startswith(OCI):
         if "images" in fields:
             raise FieldError(fields.at("images"), f"`{text}` names one image already", code="invalid-value")
@@ -94,7 +94,7 @@ def read_images(fields: Fields) -> Iterator[RemoteImage]:
 
 def read_chart(fields: Fields, key: str) -> RemoteChart:
     """A component's chart in a registry: `oci://host/repository`, `version`, `digest`. Raises FieldError."""
-    text, at = fields.text(key), fields.at(key)
+    text, at = _without_password(fields, key), fields.at(key)
     version = fields.optional_text("version")
     digest = fields.optional("digest", Digest.parse)
     if version is None and digest is None:
@@ -127,6 +127,16 @@ def _one_image(fields: Fields, text: str) -> RemoteImage:
         raise FieldError(fields.at("reference"), message, code="invalid-value", got=str(reference))
     source = _source(name, fields, fields.at("registry"))
     return RemoteImage(reference=replace(reference, digest=None), source=source)
+
+
+def _without_password(fields: Fields, key: str) -> str:
+    """A name that holds no user and password; it is not repeated when it does."""
+    text = fields.text(key)
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        message = f"`{key}` holds a user name or a password, and a source is read by many"
+        hint = "docker login HOST, or --authfile"
+        raise FieldError(fields.at(key), message, code="invalid-value", expected="a name without them", hint=hint)
+    return text
 
 
 def _oci(text: str) -> ImageReference:
