@@ -229,3 +229,33 @@ def test_what_is_no_image_is_told_and_the_rest_is_read(workshop: Workshop, layou
         ("not-an-image", "`application/vnd.cncf.helm.config.v1+json`"),
         ("platform-missing", "linux/arm64"),
     ]
+
+
+# --- bounds --------------------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_that_is_too_large_is_not_read(workshop: Workshop, layout: ImageLayout) -> None:
+    manifest = layout.blob(b"[" + b" " * (4 * 2**20), "application/vnd.oci.image.manifest.v1+json")
+    layout.list(manifest, NGINX)
+    (fault,) = faults(workshop)
+    assert (fault.code, fault.where.file) == ("bundle-malformed", "images")
+    assert "at most 4194304 bytes, this one has 4194305" in fault.message
+
+
+def test_a_config_that_is_too_large_is_not_read(workshop: Workshop, layout: ImageLayout) -> None:
+    config = layout.blob(b"{" + b" " * (8 * 2**20), "application/vnd.oci.image.config.v1+json")
+    manifest = {"schemaVersion": 2, "config": config, "layers": []}
+    layout.list(layout.document(manifest, "application/vnd.oci.image.manifest.v1+json"), NGINX)
+    (fault,) = faults(workshop)
+    assert (fault.code, "a config of 8388609 bytes" in fault.message) == ("bundle-malformed", True)
+
+
+def test_what_speaks_of_one_image_has_a_limit(
+    workshop: Workshop, layout: ImageLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("renderer.commands.bundle.image_reader.REFERRERS_LIMIT", 3)
+    index = layout.image(NGINX, "linux/amd64")
+    for number in range(4):
+        layout.referrer(index, text=str(number))
+    (fault,) = faults(workshop)
+    assert (fault.code, fault.message) == ("bundle-malformed", "an image with more than 3 referrers")
