@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.cli.site_fixture import FILES, Shop, edit, write
+from tests.cli.image_shop import PROFILE, QUEUE, WEB, an_image_shop, is_at
+from tests.cli.site_fixture import Shop
 from tests.realworld.stand_ins import write_layout
 from tests.simulators.token_service import TokenService, token_service
 from tests.unit.registry_fixture import USER, Papers, RealRegistry, docker_config, make_papers, real_registry
 
-PROFILE = "profiles/shop.yaml"
-NAMES = ("docker.io/example/queue:2.0.1", "docker.io/example/web:1.2.0")
 SECRETS = (USER.password, base64.b64encode(f"{USER.username}:{USER.password}".encode()).decode())
 
 pytestmark = pytest.mark.real
@@ -39,28 +38,21 @@ def start(tmp_path: Path, real: Callable[[str], Path], papers: Papers) -> Start:
 @pytest.fixture
 def shop(bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, papers: Papers) -> Shop:
     """The shop, its bundle built with images; `at` names its registry and locks it."""
-    made = Shop(capsys)
-    (bare / "shop").mkdir()
-    monkeypatch.chdir(bare / "shop")
+    made = an_image_shop(bare, capsys, monkeypatch)
     monkeypatch.setenv("HOME", str(bare))
     for name in ("SITEWRIGHT_REGISTRY_USERNAME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE"):
         monkeypatch.delenv(name, raising=False)
-    for path, text in FILES.items():
-        write(path, text)
-    source = FILES["sources/bundle.yaml"].partition("  images:\n")[0]
-    write("sources/bundle.yaml", f"{source}  images:\n    - {{layout: images}}\n")
-    write_layout(Path("sources/images"), NAMES)
+    write_layout(Path("sources/images"), (QUEUE, WEB))
     Path("certs").mkdir()
     shutil.copy(papers.directory / "ca.pem", "certs/ca.pem")
-    for who in ("vendor", "office"):
-        made.ok("bundle", "keygen", f"keys/{who}.key")
     made.build()
     return made
 
 
-def at(shop: Shop, registry: RealRegistry, ca: str = "certs/ca.pem") -> None:
+def at(shop: Shop, registry: RealRegistry) -> None:
+    """The site is at `registry`, and the profile names its CA."""
     assert registry.scheme == "https"
-    edit(PROFILE, "url: https://harbor.shop.local:5443", f"url: {registry.url}\n    ca: {ca}")
+    is_at(registry, "ca: certs/ca.pem")
     shop.ok("lock", PROFILE)
 
 
@@ -99,7 +91,7 @@ def test_the_ca_of_the_profile_is_trusted_and_no_other(shop: Shop, start: Start,
 
 def test_without_a_ca_the_systems_authorities_decide(shop: Shop, start: Start) -> None:
     with start() as registry:
-        edit(PROFILE, "url: https://harbor.shop.local:5443", f"url: {registry.url}")
+        is_at(registry)
         shop.ok("lock", PROFILE)
         assert "name the site's CA in the profile" in refused(shop, "registry-tls")
         brought(shop, "--ca", "certs/ca.pem")

@@ -13,13 +13,12 @@ import pytest
 
 from renderer.adapters.registry.client import RegistryClient
 from renderer.model.reference import Digest
-from tests.cli.site_fixture import FILES, Shop, edit, write
+from tests.cli.image_shop import PROFILE, QUEUE, WEB, an_image_shop, is_at
+from tests.cli.site_fixture import Shop, edit
 from tests.simulators.images import ImageLayout
 from tests.unit.registry_fixture import RealRegistry, open_real, real_registry
 
-PROFILE = "profiles/shop.yaml"
 LOCK = "profiles/shop.lock.yaml"
-QUEUE, WEB = "docker.io/example/queue:2.0.1", "docker.io/example/web:1.2.0"
 AMD, ARM = "linux/amd64", "linux/arm64"
 
 pytestmark = pytest.mark.real
@@ -53,16 +52,8 @@ class Place:
 def place(
     bare: Path, registry: RealRegistry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Place:
-    shop = Shop(capsys)
-    (bare / "shop").mkdir()
-    monkeypatch.chdir(bare / "shop")
-    for path, text in FILES.items():
-        write(path, text)
-    source = FILES["sources/bundle.yaml"].partition("  images:\n")[0]
-    write("sources/bundle.yaml", f"{source}  images:\n    - {{layout: images}}\n")
-    edit(PROFILE, "url: https://harbor.shop.local:5443", f"url: {registry.url}\n    insecure: true")
-    for who in ("vendor", "office"):
-        shop.ok("bundle", "keygen", f"keys/{who}.key")
+    shop = an_image_shop(bare, capsys, monkeypatch)
+    is_at(registry, "insecure: true")
     layout = ImageLayout(Path("sources/images").resolve())
     return Place(shop, layout, registry)
 

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.site_fixture import FILES, Shop, edit, write
+from tests.cli.image_shop import PROFILE, QUEUE, WEB, an_image_shop, is_at
+from tests.cli.site_fixture import Shop
 from tests.simulators.images import ImageLayout
 from tests.unit.registry_fixture import RealRegistry, real_registry
-
-PROFILE = "profiles/shop.yaml"
-QUEUE, WEB = "docker.io/example/queue:2.0.1", "docker.io/example/web:1.2.0"
 
 pytestmark = pytest.mark.real
 Cosign = Callable[..., subprocess.CompletedProcess[str]]
@@ -54,19 +52,8 @@ def shop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Shop:  # fmt: skip
     """The shop, whose bundle takes its images from the makers' registry."""
-    made = Shop(capsys)
-    (bare / "shop").mkdir()
-    monkeypatch.chdir(bare / "shop")
-    for path, text in FILES.items():
-        write(path, text)
-    source = FILES["sources/bundle.yaml"].partition("  images:\n")[0]
-    write(
-        "sources/bundle.yaml",
-        f'{source}  images:\n    - {{registry: {makers.url}, images: ["{QUEUE}", "{WEB}"]}}\n',
-    )
-    edit(PROFILE, "url: https://harbor.shop.local:5443", f"url: {site.url}\n    insecure: true")
-    for who in ("vendor", "office"):
-        made.ok("bundle", "keygen", f"keys/{who}.key")
+    made = an_image_shop(bare, capsys, monkeypatch, f'{{registry: {makers.url}, images: ["{QUEUE}", "{WEB}"]}}')
+    is_at(site, "insecure: true")
     return made
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from renderer.formats.bundle.receipt import read_receipt
 from renderer.model.reference import Digest
-from tests.cli.site_fixture import FILES, Shop, edit, write
+from tests.cli.image_shop import PROFILE, QUEUE, WEB, an_image_shop, is_at
+from tests.cli.site_fixture import Shop
 from tests.realworld.stand_ins import write_layout
 from tests.unit.registry_fixture import RealRegistry, real_registry
 
-PROFILE = "profiles/shop.yaml"
-NAMES = ("docker.io/example/queue:2.0.1", "docker.io/example/web:1.2.0")
+NAMES = (QUEUE, WEB)
 
 pytestmark = pytest.mark.real
 
@@ -33,17 +33,9 @@ def site(
     bare: Path, registry: RealRegistry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Shop:
     """The shop, with a bundle that carries its images, locked; its registry is the real one."""
-    shop = Shop(capsys)
-    (bare / "shop").mkdir()
-    monkeypatch.chdir(bare / "shop")
-    for path, text in FILES.items():
-        write(path, text)
-    source = FILES["sources/bundle.yaml"].partition("  images:\n")[0]
-    write("sources/bundle.yaml", f"{source}  images:\n    - {{layout: images}}\n")
+    shop = an_image_shop(bare, capsys, monkeypatch)
     write_layout(Path("sources/images"), NAMES)
-    edit(PROFILE, "url: https://harbor.shop.local:5443", f"url: {registry.url}\n    insecure: true")
-    for who in ("vendor", "office"):
-        shop.ok("bundle", "keygen", f"keys/{who}.key")
+    is_at(registry, "insecure: true")
     shop.build()
     shop.ok("lock", PROFILE)
     return shop
