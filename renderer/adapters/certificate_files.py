@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
+from renderer.formats.trust.certificate import Certificate, parse_certificate
 from renderer.formats.trust.keys import parse_public_key
 from renderer.formats.trust.pem import bounded_chain, certificates_of
-from renderer.formats.trust.x509 import Certificate, parse_certificate
 
 _FILE_LIMIT: Final = 512 * 1024
 

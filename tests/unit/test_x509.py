@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
+from renderer.formats.trust.certificate import parse_certificate
 from renderer.formats.trust.pem import certificates_of
-from renderer.formats.trust.x509 import PATH_LIMIT, find_path, parse_authority, parse_certificate
+from renderer.formats.trust.x509 import PATH_LIMIT, find_path, parse_authority
 from renderer.model.bundles.trust import NameKind, SubjectName
 from tests.simulators.authority import CODE_SIGNING, NOW, YEAR, Holder, authority, new_key, root, signer, usage
 
@@ -302,7 +303,7 @@ def test_sm2_certificates(openssl: Callable[[str], str], tmp_path: Path) -> None
     )
     (content,) = certificates_of((tmp_path / "release.crt").read_bytes())
     release = parse_certificate(content)
-    now = release._read.not_valid_before_utc + timedelta(hours=1)
+    now = release.read.not_valid_before_utc + timedelta(hours=1)
     found = find_path([release], parse_authority((tmp_path / "ca.crt").read_bytes()), now)
     assert [one.subject for one in found] == ["CN=release", "CN=Root"]
     assert release.public_key().kind == "SM2"
@@ -343,3 +344,17 @@ def openssl(real: Callable[[str], Path], tmp_path: Path) -> Callable[[str], str]
 def test_what_is_no_authority(pem: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_authority(pem)
+
+
+def test_a_certificate_of_which_a_byte_was_changed_is_refused_and_never_more(recwarn: pytest.WarningsRecorder) -> None:
+    bank = root()
+    below = bank.issue("Releases", authority())
+    release, believed = below.issue("release", signer()), parse_authority(bank.pem)
+    for whole in (release.der, below.der):
+        for position in range(len(whole)):
+            changed = bytearray(whole)
+            changed[position] ^= 1 << position % 8
+            chain = [bytes(changed) if one == whole else one for one in (release.der, below.der)]
+            with pytest.raises(ValueError, match=r"."):
+                find_path([parse_certificate(one) for one in chain], believed, NOW)
+    assert not recwarn.list

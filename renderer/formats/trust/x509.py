@@ -1,4 +1,4 @@
-"""Certificates of a company's own authority: DER bytes to checked facts, and the path from a signer to a root.
+"""Certificates of a company's own authority, and the path from a signer's to a root.
 
 RFC 5280, section 6.1, as far as it can be held behind an air gap: names, signatures, validity, basic constraints,
 path lengths, key usage, and that nothing critical is left out of sight. What is not understood is refused. There are
@@ -12,23 +12,18 @@ a signature was made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from renderer.formats.trust import der
-from renderer.formats.trust.armour import wrapped
-from renderer.formats.trust.keys import PublicKey, parse_public_key
+from renderer.formats.trust.certificate import Certificate, parse_certificate
 from renderer.formats.trust.pem import certificates_of
-from renderer.model.bundles.trust import NameKind, SubjectName
 
 PATH_LIMIT: Final = 6
 """Certificates on a path, the signer's and the root's included."""
 _CHECK_LIMIT: Final = 24
-_NAME_LIMIT: Final = 1024
 _RSA_BITS: Final = 2048
-_SHOWN: Final = 200
 _CODE_SIGNING: Final = "1.3.6.1.5.5.7.3.3"
 _ANY_PURPOSE: Final = "2.5.29.37.0"
 _SIGNED_WITH: Final = {
@@ -47,94 +42,11 @@ _PSS_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """One certificate, read and not believed. `serial` is lower-case hexadecimal, `names` are those of its subject."""
-
-    der: bytes = field(repr=False)
-    subject: str
-    issuer: str
-    serial: str
-    names: tuple[SubjectName, ...]
-    _read: Any = field(repr=False, compare=False)
-
-    @property
-    def self_issued(self) -> bool:
-        """True when subject and issuer are the same: a root, or a root's successor."""
-        return bool(self._read.subject == self._read.issuer)
-
-    def public_key(self) -> PublicKey:
-        """The certified key. Raises ValueError when it is none that signs bundles."""
-        return parse_public_key(self.public_key_pem())
-
-    def public_key_pem(self) -> bytes:
-        """The certified key as PEM, whatever its kind. Raises ValueError."""
-        return wrapped("PUBLIC KEY", self._public_key_info())
-
-    def _public_key_info(self) -> bytes:
-        # certificate, to be signed: [version], serial, algorithm, issuer, validity, subject, public key
-        parts = der.elements(der.inside(self._read.tbs_certificate_bytes))
-        return parts[6 if parts[0].tag == der.EXPLICIT_0 else 5].encoded
-
-
-@dataclass(frozen=True, slots=True)
 class Authority:
     """A company's certificates: `roots` are believed by themselves, `intermediates` only when a root leads to them."""
 
     roots: tuple[Certificate, ...]
     intermediates: tuple[Certificate, ...]
-
-
-def parse_certificate(content: bytes) -> Certificate:
-    """Read one certificate in DER. Raises ValueError; nothing about it has been checked."""
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        read = x509.load_der_x509_certificate(content)
-        extensions = tuple(read.extensions)
-        subject, issuer = read.subject, read.issuer
-        names = [*_alternative_names(extensions), *_common_names(subject)]
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as e:
-        raise ValueError("the certificate cannot be read") from e
-    for name in names:
-        if len(name.value) > _NAME_LIMIT or not name.value.isprintable():
-            raise ValueError("a name in the certificate is too long, or has characters that are not shown")
-    return Certificate(
-        der=content,
-        subject=_shown(subject.rfc4514_string()),
-        issuer=_shown(issuer.rfc4514_string()),
-        serial=f"{read.serial_number:x}",
-        names=tuple(names),
-        _read=read,
-    )
-
-
-def _alternative_names(extensions: Sequence[Any]) -> Iterator[SubjectName]:
-    from cryptography import x509
-
-    kinds: dict[type, NameKind] = {
-        x509.RFC822Name: NameKind.EMAIL,
-        x509.UniformResourceIdentifier: NameKind.URI,
-        x509.DNSName: NameKind.DNS,
-    }
-    for extension in extensions:
-        if isinstance(extension.value, x509.SubjectAlternativeName):
-            for general in extension.value:
-                if type(general) in kinds:
-                    yield SubjectName(kinds[type(general)], str(general.value))
-
-
-def _common_names(subject: Any) -> Iterator[SubjectName]:
-    from cryptography.x509.oid import NameOID
-
-    for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME):
-        yield SubjectName(NameKind.COMMON_NAME, str(attribute.value))
-
-
-def _shown(name: str) -> str:
-    """A distinguished name as it may stand on a terminal."""
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def parse_authority(pem: bytes) -> Authority:
@@ -208,7 +120,7 @@ def _paths(
 ) -> Iterator[tuple[Certificate, ...]]:
     """Every way on from the last of `path` to a root, over certificates that are `known`."""
     last = path[-1]
-    above = [one for one in (*roots, *known) if one._read.subject == last._read.issuer and one not in path]
+    above = [one for one in (*roots, *known) if one.read.subject == last.read.issuer and one not in path]
     weak = _weak_signature(last)
     if weak and above:
         faults.append(weak)
@@ -226,7 +138,7 @@ def _paths(
 
 def _weak_signature(certificate: Certificate) -> str | None:
     """Why the signature of an authority under a certificate is worth nothing, or None."""
-    identifier = certificate._read.signature_algorithm_oid.dotted_string
+    identifier = certificate.read.signature_algorithm_oid.dotted_string
     if identifier in _SIGNED_WITH and (_SIGNED_WITH[identifier] != "PSS" or _strong_pss(certificate)):
         return None
     return f"the certificate `{certificate.subject}` is signed with an algorithm that is not believed ({identifier})"
@@ -236,7 +148,7 @@ def _strong_pss(certificate: Certificate) -> bool:
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        return certificate._read.signature_hash_algorithm.name in _PSS_HASHES
+        return certificate.read.signature_hash_algorithm.name in _PSS_HASHES
     except (UnsupportedAlgorithm, ValueError):
         return False
 
@@ -246,10 +158,10 @@ def _issued(certificate: Certificate, issuer: Certificate) -> bool:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     try:
-        if _SIGNED_WITH[certificate._read.signature_algorithm_oid.dotted_string] == "SM3":
-            signed, signature = certificate._read.tbs_certificate_bytes, certificate._read.signature
+        if _SIGNED_WITH[certificate.read.signature_algorithm_oid.dotted_string] == "SM3":
+            signed, signature = certificate.read.tbs_certificate_bytes, certificate.read.signature
             return issuer.public_key().check(signed, signature) is not None
-        certificate._read.verify_directly_issued_by(issuer._read)
+        certificate.read.verify_directly_issued_by(issuer.read)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
@@ -269,14 +181,14 @@ def _fault(path: tuple[Certificate, ...], now: datetime) -> str | None:
 
 
 def _outside_validity(certificate: Certificate, now: datetime) -> str | None:
-    start, end = certificate._read.not_valid_before_utc, certificate._read.not_valid_after_utc
+    start, end = certificate.read.not_valid_before_utc, certificate.read.not_valid_after_utc
     if start <= now <= end:
         return None
     return f"the certificate is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d} only"
 
 
 def _extension(certificate: Certificate, kind: type) -> Any:
-    return next((one.value for one in certificate._read.extensions if isinstance(one.value, kind)), None)
+    return next((one.value for one in certificate.read.extensions if isinstance(one.value, kind)), None)
 
 
 def _unfit_to_sign(certificate: Certificate) -> str | None:
@@ -320,7 +232,7 @@ def _weak_key(certificate: Certificate) -> bool:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     try:
-        key = certificate._read.public_key()
+        key = certificate.read.public_key()
     except (UnsupportedAlgorithm, ValueError):
         return False  # SM2, or one whose signatures will not hold
     return isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS
@@ -331,11 +243,11 @@ def _out_of_sight(certificate: Certificate) -> str | None:
     from cryptography import x509
 
     understood = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.SubjectAlternativeName)
-    for extension in certificate._read.extensions:
+    for extension in certificate.read.extensions:
         if isinstance(extension.value, x509.NameConstraints):
             return "it has name constraints, which are not understood here"
         if extension.critical and not isinstance(extension.value, understood):
             return f"it has a critical extension that is not understood here ({extension.oid.dotted_string})"
-    if certificate._read.version is not x509.Version.v3:
+    if certificate.read.version is not x509.Version.v3:
         return "it is not of version 3"
     return None

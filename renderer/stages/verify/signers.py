@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from renderer.errors import Finding, InputError, Where
+from renderer.formats.trust.certificate import Certificate, parse_certificate
 from renderer.formats.trust.keys import PublicKey, parse_public_key
 from renderer.formats.trust.sm2 import ExtraMissingError
 from renderer.formats.trust.stored import StoredSignature
-from renderer.formats.trust.x509 import Authority, Certificate, find_path, parse_authority, parse_certificate
+from renderer.formats.trust.x509 import Authority, find_path, parse_authority
 from renderer.model.bundles.trust import Algorithm, SubjectName, TrustedAuthority, TrustedKey, TrustPolicy
 from renderer.model.reference import Digest
 
