@@ -52,10 +52,11 @@ def parse_certificate(content: bytes) -> Certificate:
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        signed, *_ = der.elements(der.inside(content))
+        signed, _, signature = der.elements(der.inside(content))
         serial = int.from_bytes(_fields(signed.encoded)[0].content, signed=True)
-        if serial < 1:
-            raise ValueError("a serial number is positive")  # `cryptography` warns on standard error
+        if serial < 1 or signature.content[:1] != b"\0":
+            # `cryptography` warns of the one on standard error, and does not look at the other: unused bits
+            raise ValueError("a serial number is positive, and a signature has whole bytes")
         read = x509.load_der_x509_certificate(content)
         extensions = tuple(read.extensions)
         subject, issuer = read.subject, read.issuer
