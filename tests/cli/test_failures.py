@@ -97,8 +97,8 @@ TRUST = ("--trust", "profiles/trust.yaml")
         (
             "bundle sign bundles/pantry",
             "usage",
-            "the following arguments are required: --key",
-            "sitewright bundle sign --help",
+            "a bundle is signed with `--key FILE` or with `--signer COMMAND`",
+            "--key keys/vendor.key",
         ),
     ],
 )

@@ -246,7 +246,7 @@ def test_faults_of_several_profiles(shop: Shop) -> None:
 def test_a_signer_that_nobody_knows(shop: Shop) -> None:
     edit("profiles/trust.yaml", "of: [vendor, office]", "of: [vendor, ofice]")
     assert shop.refused(1, *RENDER) == (
-        "error[unknown-signer]: `ofice` is not the name of a key in this policy\n"
+        "error[unknown-signer]: `ofice` is not the name of a key or authority in this policy\n"
         "  --> profiles/trust.yaml:9:65, spec.rules[0].require.of[1]\n"
         "   expected: `office`, `vendor`\n"
         "   got: `ofice`\n"
