@@ -71,8 +71,7 @@ class ExternalSigner:
         deadline = time.monotonic() + self._timeout
         answer = _Listener(cast("IO[bytes]", process.stdout), _ANSWER_LIMIT)
         said = _Listener(cast("IO[bytes]", process.stderr), _SAID_LIMIT)
-        with cast("IO[bytes]", process.stdin) as question:
-            _tell(question, payload)
+        _tell(cast("IO[bytes]", process.stdin), payload)
         # A program that it started may hold the pipes longer than the program itself lives.
         if not (answer.wait(deadline) and said.wait(deadline) and _ended(process, deadline)):
             process.kill()
@@ -124,8 +123,8 @@ class _Listener:
 
 def _tell(question: IO[bytes], payload: bytes) -> None:
     try:
-        question.write(payload)
-        question.flush()
+        with question:  # closing writes what is left, and can fail as writing can
+            question.write(payload)
     except BrokenPipeError:  # it did not read; what it answers decides
         pass
 
