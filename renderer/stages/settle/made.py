@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from renderer.model.fields import Json
-from renderer.model.objects.manifest import MADE_BEFORE, Manifest, ObjectId
+from renderer.model.objects.manifest import MADE_BEFORE, Manifest
 
 
 def made(api_version: str, kind: str, name: str, beside: Manifest, **fields: Json) -> Manifest:
@@ -15,17 +15,7 @@ def made(api_version: str, kind: str, name: str, beside: Manifest, **fields: Jso
     return Manifest.of(body, beside.from_origin(source=MADE_BEFORE, hook=None, hook_weight=0).origin)
 
 
-def made_for_cluster(api_version: str, kind: str, name: str, beside: Manifest, **fields: Json) -> Manifest:
-    """The same without a namespace."""
-    return made(api_version, kind, name, beside, **fields).with_metadata(namespace=None)
-
-
 def data_keys(secret: Manifest) -> frozenset[str]:
     """The keys of a Secret's data."""
     sections = (secret.body.get("data"), secret.body.get("stringData"))
     return frozenset(key for section in sections if isinstance(section, Mapping) for key in section)
-
-
-def names_of(objects: tuple[ObjectId, ...]) -> tuple[str, ...]:
-    """The names of objects, each once, sorted."""
-    return tuple(sorted({one.name for one in objects}))
