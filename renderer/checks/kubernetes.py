@@ -26,9 +26,9 @@ _HOOKS: Final = ("helm.sh/hook", "argocd.argoproj.io/hook")
 
 def duplicates(composed: Composed) -> Iterator[Finding]:
     """Objects that are in the plan more than once."""
-    counts = Counter(manifest.id for manifest in _objects(composed))
+    counts = Counter(manifest.id for manifest in composed.plan.manifests())
     for identity in sorted(identity for identity, count in counts.items() if count > 1):
-        origins = [str(manifest.origin) for manifest in _objects(composed) if manifest.id == identity]
+        origins = [str(manifest.origin) for manifest in composed.plan.manifests() if manifest.id == identity]
         yield Finding(
             code="duplicate-object",
             message=f"`{identity}` is in the tree {len(origins)} times",
@@ -41,8 +41,8 @@ def duplicates(composed: Composed) -> Iterator[Finding]:
 
 def namespaces(composed: Composed) -> Iterator[Finding]:
     """Objects without the namespace they need, with one they cannot have, or in one that nothing creates."""
-    created = {manifest.id.name for manifest in _objects(composed) if manifest.id.kind == "Namespace"}
-    for manifest in _objects(composed):
+    created = {manifest.id.name for manifest in composed.plan.manifests() if manifest.id.kind == "Namespace"}
+    for manifest in composed.plan.manifests():
         scope, namespace = built_in_scope(manifest.id.group, manifest.id.kind), manifest.id.namespace
         if scope is Scope.NAMESPACED and not namespace:
             yield _object_finding("namespace-missing", manifest, "has no namespace, but its kind needs one")
@@ -58,7 +58,7 @@ def served_versions(composed: Composed) -> Iterator[Finding]:
     """API versions that the site's Kubernetes does not serve any more, or not yet."""
     release = composed.site.cluster.kubernetes
     now = (release.major, release.minor)
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         life = api_life(manifest.api_version, manifest.id.kind)
         if life is None:
             continue
@@ -120,7 +120,7 @@ def unserved_versions(composed: Composed) -> Iterator[Finding]:
 def _custom_resources(composed: Composed) -> Iterator[Manifest]:
     """Objects of kinds that neither Kubernetes nor, by the profile, the cluster serves by itself."""
     elsewhere = set(composed.site.cluster.api_versions)
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         known = {manifest.api_version, f"{manifest.api_version}/{manifest.id.kind}"}
         if not is_built_in_group(manifest.id.group) and not elsewhere & known:
             yield manifest
@@ -129,7 +129,7 @@ def _custom_resources(composed: Composed) -> Iterator[Manifest]:
 def _served_kinds(composed: Composed) -> dict[tuple[str, str], set[str]]:
     """The versions that the definitions in the tree serve, by group and kind."""
     served: dict[tuple[str, str], set[str]] = {}
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         if (manifest.id.group, manifest.id.kind) == _CRD:
             spec = mapping(manifest.body, "spec")
             key = (str(spec.get("group")), str(mapping(spec, "names").get("kind")))
@@ -141,7 +141,7 @@ def _served_kinds(composed: Composed) -> dict[tuple[str, str], set[str]]:
 
 def metadata(composed: Composed) -> Iterator[Finding]:
     """Names, labels and annotations that the API server refuses."""
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         fault = name_fault(manifest.id)
         if fault:
             yield _object_finding("metadata-invalid", manifest, fault, path="metadata.name")
@@ -160,7 +160,7 @@ def metadata(composed: Composed) -> Iterator[Finding]:
 
 def sizes(composed: Composed) -> Iterator[Finding]:
     """Annotations, ConfigMaps and Secrets larger than the API server takes."""
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         annotations = _size(manifest.annotations)
         if annotations > _ANNOTATIONS_LIMIT:
             message = f"has {annotations} bytes of annotations; the API server takes {_ANNOTATIONS_LIMIT}"
@@ -180,23 +180,19 @@ def _size(content: Mapping[str, Json]) -> int:
 
 def lists(composed: Composed) -> Iterator[Finding]:
     """Objects that are lists of objects."""
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         if manifest.id.kind.endswith("List") and isinstance(manifest.body.get("items"), list):
             yield _object_finding("not-one-object", manifest, "is a list; every file of a tree is one object")
 
 
 def hooks(composed: Composed) -> Iterator[Finding]:
     """Hooks that Argo CD would run as its own."""
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         for annotation in _HOOKS:
             if annotation in manifest.annotations:
                 message = f"carries `{annotation}`: Argo CD would run it as a hook, Flux would not"
                 path = f'metadata.annotations["{annotation}"]'
                 yield _object_finding("hook-left-in", manifest, message, path=path)
-
-
-def _objects(composed: Composed) -> Iterator[Manifest]:
-    return (manifest for wave in composed.plan.waves for manifest in wave.manifests)
 
 
 def _object_finding(code: str, manifest: Manifest, fault: str, *, path: str | None = None) -> Finding:

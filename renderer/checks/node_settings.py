@@ -9,7 +9,7 @@ from typing import Final
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule
 from renderer.model.objects.manifest import Manifest
-from renderer.model.objects.workload import mapping, mappings, pod_of
+from renderer.model.objects.workload import container_images, mapping, mappings, pod_of
 from renderer.model.reference import ImageReference
 from renderer.model.rendering import Composed
 from renderer.model.site import Distribution, ImagesMode, NodeDelivery
@@ -49,22 +49,20 @@ def tags_under_digest_mirrors(composed: Composed) -> Iterator[Finding]:
 
 
 def _by_tag(composed: Composed) -> Iterator[tuple[Manifest, str, ImageReference]]:
-    for manifest in _manifests(composed):
-        pod = pod_of(manifest)
-        for path, text in pod.images() if pod else ():
-            try:
-                image = ImageReference.parse(text)
-            except ValueError:
-                continue  # `unpinned-image` speaks of it
-            if image.digest is None:
-                yield manifest, path, image
+    for manifest, path, text in container_images(composed.plan.manifests()):
+        try:
+            image = ImageReference.parse(text)
+        except ValueError:
+            continue  # `unpinned-image` speaks of it
+        if image.digest is None:
+            yield manifest, path, image
 
 
 def _sources(composed: Composed, kinds: dict[tuple[str, str], str]) -> dict[str, tuple[str, str]]:
     """The sources of mirror sets among the objects: which object names each, and what it says of the source itself."""
     return {
         source: (str(manifest.id), str(entry.get("mirrorSourcePolicy", "")))
-        for manifest in _manifests(composed)
+        for manifest in composed.plan.manifests()
         if (field := kinds.get((manifest.id.group, manifest.id.kind))) is not None
         for _, entry in mappings(mapping(manifest.body, "spec"), field)
         if isinstance(source := entry.get("source"), str)
@@ -92,7 +90,7 @@ def _tag_finding(manifest: Manifest, path: str, image: ImageReference, reason: s
 
 def several_directories(composed: Composed) -> Iterator[Finding]:
     """Settings of containerd that objects carry and that name several directories for `hosts.toml`."""
-    for manifest in _manifests(composed):
+    for manifest in composed.plan.manifests():
         for path, text in _texts(manifest):
             found = _SEVERAL.search(text)
             if found is not None:
@@ -140,11 +138,6 @@ def without_login(composed: Composed) -> Iterator[Finding]:
             explanation=("the site registry answers 401 to the node, and no Pod starts: pull secrets do not help",),
             hint="read `nodes/daemonset/README.md`; accept this in `spec.checks.ignore` when nodes have the login",
         )
-
-
-def _manifests(composed: Composed) -> Iterator[Manifest]:
-    for wave in composed.plan.waves:
-        yield from wave.manifests
 
 
 RULES: Final = (

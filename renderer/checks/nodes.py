@@ -13,7 +13,7 @@ from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule
 from renderer.model.images.slots import is_image_variable
 from renderer.model.objects.manifest import Manifest, ObjectId
-from renderer.model.objects.workload import Body, mapping, mappings, pod_of
+from renderer.model.objects.workload import Body, container_images, mapping, mappings, pod_of
 from renderer.model.reference import DEFAULT_REGISTRY, ImageReference
 from renderer.model.rendering import Composed
 from renderer.model.site import Distribution, ImagesMode, Runtime
@@ -31,10 +31,10 @@ def pull_secrets(composed: Composed) -> Iterator[Finding]:
     if composed.site.registry.images is ImagesMode.REWRITE or not composed.mirrors.mirrors:
         return
     users: defaultdict[ObjectId, list[str]] = defaultdict(list)
-    for manifest in _manifests(composed):
+    for manifest in composed.plan.manifests():
         for secret in _secrets_of(manifest):
             users[secret].append(str(manifest.id))
-    known = {one.id: _registries(one.body) for one in _manifests(composed) if one.id.kind == "Secret"}
+    known = {one.id: _registries(one.body) for one in composed.plan.manifests() if one.id.kind == "Secret"}
     mirrored = {mirror.source for mirror in composed.mirrors.mirrors}
     for secret, places in sorted(users.items(), key=lambda item: str(item[0])):
         matching = sorted(known[secret] & mirrored) if secret in known else []
@@ -96,26 +96,24 @@ def _registries(body: Body) -> frozenset[str]:
 def without_library(composed: Composed) -> Iterator[Finding]:
     """Images that are named in the site registry by hand, without the `library/` that they have there."""
     host, project = composed.mirrors.host, composed.site.registry.project_for(DEFAULT_REGISTRY)
-    for manifest in _manifests(composed):
-        pod = pod_of(manifest)
-        for path, text in pod.images() if pod else ():
-            try:
-                image = ImageReference.parse(text)
-            except ValueError:
-                continue
-            name = image.repository.removeprefix(f"{project}/")
-            if image.registry == host and name != image.repository and "/" not in name:
-                right = f"{host}/{project}/library/{name}"
-                yield Finding(
-                    code="image-without-library",
-                    message=f"`{text}` is asked for as it stands, but single-name images are copied to `library/`",
-                    where=Where(subject=str(manifest.id), path=path),
-                    severity=Severity.WARNING,
-                    expected=f"`{right}`",
-                    got=f"`{host}/{image.repository}`",
-                    explanation=(f"from {manifest.origin}",),
-                    hint="use the upstream name in the values of the extension",
-                )
+    for manifest, path, text in container_images(composed.plan.manifests()):
+        try:
+            image = ImageReference.parse(text)
+        except ValueError:
+            continue
+        name = image.repository.removeprefix(f"{project}/")
+        if image.registry == host and name != image.repository and "/" not in name:
+            right = f"{host}/{project}/library/{name}"
+            yield Finding(
+                code="image-without-library",
+                message=f"`{text}` is asked for as it stands, but single-name images are copied to `library/`",
+                where=Where(subject=str(manifest.id), path=path),
+                severity=Severity.WARNING,
+                expected=f"`{right}`",
+                got=f"`{host}/{image.repository}`",
+                explanation=(f"from {manifest.origin}",),
+                hint="use the upstream name in the values of the extension",
+            )
 
 
 def operator_images(composed: Composed) -> Iterator[Finding]:
@@ -123,7 +121,7 @@ def operator_images(composed: Composed) -> Iterator[Finding]:
     if composed.site.registry.images is not ImagesMode.REWRITE:
         return
     places = []
-    for manifest in _manifests(composed):
+    for manifest in composed.plan.manifests():
         pod = pod_of(manifest)
         for path, container in pod.containers() if pod else ():
             found = list(_told(container, composed.mirrors.host))
@@ -148,11 +146,6 @@ def _told(container: Body, host: str) -> Iterator[str]:
         named = isinstance(name, str) and is_image_variable(name)
         if named and isinstance(value, str) and value.startswith(f"{host}/"):
             yield str(name)
-
-
-def _manifests(composed: Composed) -> Iterator[Manifest]:
-    for wave in composed.plan.waves:
-        yield from wave.manifests
 
 
 def _some(names: list[str]) -> tuple[str, ...]:

@@ -17,9 +17,7 @@ def needs_decryption(composed: Composed) -> Iterator[Finding]:
     """Argo CD cannot open what SOPS has encrypted; Flux can (`spec.decryption` is in `agent/waves.yaml`)."""
     if composed.site.gitops.agent is not GitOpsAgent.ARGOCD:
         return
-    sealed = sorted(
-        str(manifest.id) for wave in composed.plan.waves for manifest in wave.manifests if "sops" in manifest.body
-    )
+    sealed = sorted(str(manifest.id) for manifest in composed.plan.manifests() if "sops" in manifest.body)
     if sealed:
         more = f" and {len(sealed) - _SHOWN} more" if len(sealed) > _SHOWN else ""
         yield Finding(

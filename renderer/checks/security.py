@@ -34,7 +34,7 @@ def secrets_in_clear(composed: Composed) -> Iterator[Finding]:
     names recipients of generated values. What stands beside it in clear does not.
     """
     sops = composed.site.secrets is SecretsMode.SOPS or bool(composed.site.generated.recipients)
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         sealed = sops and "sops" in manifest.body
         if (manifest.id.group, manifest.id.kind) == ("", "Secret"):
             filled = {
@@ -101,7 +101,7 @@ def passwords(composed: Composed) -> Iterator[Finding]:
 
     Definitions hold schemas, megabytes of them, and no users.
     """
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         if manifest.id.kind == "CustomResourceDefinition" or (manifest.id.group, manifest.id.kind) == ("", "Secret"):
             continue
         places = [path for path, text in _texts(dict(manifest.body)) if "$" in text and _PASSWORD_HASH.search(text)]
@@ -131,7 +131,7 @@ def _texts(value: Json, *path: str | int) -> Iterator[tuple[tuple[str | int, ...
 
 def privileged_pods(composed: Composed) -> Iterator[Finding]:
     """Workloads that reach out of their containers, one finding each with everything it asks for."""
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         asked = sorted(set(_privileges(manifest)))
         if asked:
             yield Finding(
@@ -164,7 +164,7 @@ def _privileges(manifest: Manifest) -> Iterator[str]:
 
 def cluster_admins(composed: Composed) -> Iterator[Finding]:
     """Bindings to cluster-admin, and roles that allow everything everywhere."""
-    for manifest in _objects(composed):
+    for manifest in composed.plan.manifests():
         if manifest.id.group != _RBAC:
             continue
         if (
@@ -196,10 +196,6 @@ def _power_finding(manifest: Manifest, what: str, path: str) -> Finding:
 
 
 _STAYS: Final = "it belongs to a Helm hook: Helm can delete it when the hook has run, in a tree it stays"
-
-
-def _objects(composed: Composed) -> Iterator[Manifest]:
-    return (manifest for wave in composed.plan.waves for manifest in wave.manifests)
 
 
 def _list(names: list[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from renderer.errors import Finding, Severity, Where
 from renderer.model.check import Rule
 from renderer.model.objects.manifest import Manifest
-from renderer.model.objects.workload import pod_of
+from renderer.model.objects.workload import container_images
 from renderer.model.reference import Digest, ImageReference
 from renderer.model.rendering import Composed
 from renderer.model.site import Distribution, Fallback, ImagesMode, Runtime
@@ -22,7 +22,7 @@ def unpinned_images(composed: Composed) -> Iterator[Finding]:
     locked: set[Digest] = set()
     for entry in composed.lock.images:
         locked |= {entry.digest, *entry.platforms.values()}
-    for manifest, path, text in _images(composed):
+    for manifest, path, text in container_images(composed.plan.manifests()):
         try:
             image = ImageReference.parse(text)
         except ValueError as error:
@@ -40,7 +40,7 @@ def stray_hosts(composed: Composed) -> Iterator[Finding]:
     if composed.site.registry.images is not ImagesMode.REWRITE:
         return
     host = composed.mirrors.host
-    for manifest, path, text in _images(composed):
+    for manifest, path, text in container_images(composed.plan.manifests()):
         if not text.startswith(f"{host}/"):
             message = f"`{text}` does not come from the site registry, although the profile says `images: rewrite`"
             yield _image_finding("stray-registry-host", manifest, path, message, text, expected=f"`{host}/…`")
@@ -105,15 +105,6 @@ def docker_without_mirrors(composed: Composed) -> Iterator[Finding]:
         expected="Docker 29 or later with its containerd image store on every node",
         hint="set `spec.registry.images: rewrite`, or accept this in `spec.checks.ignore` when all nodes have it",
     )
-
-
-def _images(composed: Composed) -> Iterator[tuple[Manifest, str, str]]:
-    """Every container image of Kubernetes' own workloads: the object, the path, the text."""
-    for wave in composed.plan.waves:
-        for manifest in wave.manifests:
-            pod = pod_of(manifest)
-            if pod is not None:
-                yield from ((manifest, path, text) for path, text in pod.images())
 
 
 def _image_finding(

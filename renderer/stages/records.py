@@ -83,7 +83,7 @@ def _values(composed: Composed) -> dict[str, Json]:
 
 def _report(composed: Composed) -> dict[str, Json]:
     lock, waves, host = composed.lock, composed.plan.waves, composed.mirrors.host
-    counts = Counter(manifest.origin.extension for wave in waves for manifest in wave.manifests)
+    counts = Counter(manifest.origin.extension for manifest in composed.plan.manifests())
     severities = Counter(finding.severity for finding in composed.findings)
     return {
         "objects": sum(counts.values()),
@@ -147,7 +147,7 @@ def _waves(composed: Composed) -> list[Json]:
 
 
 def _externals(composed: Composed) -> list[Json]:
-    inside = [manifest for wave in composed.plan.waves for manifest in wave.manifests]
+    inside = list(composed.plan.manifests())
     certificates = [
         one.manifest.id for one in composed.external if any("tls.crt" in field.path for field in one.fields)
     ]

@@ -6,7 +6,7 @@ fits its schema is judged elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -66,6 +66,14 @@ def pod_of(manifest: Manifest) -> PodSpec | None:
     for key in path:
         content = mapping(content, key)
     return PodSpec(path=".".join(path), content=content)
+
+
+def container_images(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str, str]]:
+    """Every image in the pods of `manifests`: the object, the path, the text."""
+    for manifest in manifests:
+        pod = pod_of(manifest)
+        if pod is not None:
+            yield from ((manifest, path, text) for path, text in pod.images())
 
 
 def needs(manifest: Manifest) -> Iterator[tuple[str, ObjectId]]:

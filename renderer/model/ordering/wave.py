@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from renderer.model.objects.manifest import Manifest, ObjectId
@@ -27,6 +28,10 @@ class WavePlan:
 
     waves: tuple[Wave, ...]
     reasons: dict[ObjectId, str]
+
+    def manifests(self) -> Iterator[Manifest]:
+        """All objects, wave after wave."""
+        return (manifest for wave in self.waves for manifest in wave.manifests)
 
     def wave_of(self) -> dict[ObjectId, Wave]:
         """The wave of every object."""
