@@ -3,7 +3,7 @@
     inflate -> place -> settle -> unite -> pin -> waves -> check -> layout
 
 Every stage takes immutable values and returns immutable values; nothing here reads a file, the clock, the network or
-the environment. `render` writes the tree that a lock pins; `survey` finds out what a lock must know.
+the environment. `render` writes the tree that a lock pins; what a lock must know finds out `renderer.survey`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from typing import Final
 
 from renderer.checks import kubernetes, node_settings, nodes, ordering, output, sealed, security, supply_chain
 from renderer.errors import Finding, InputError, Where
-from renderer.inflation import Again, Part, Tools, asks_for_apis, inflate, inflate_again
+from renderer.inflation import Part, Tools, inflate
 from renderer.model.bundles.bundle import Catalog, Offer
 from renderer.model.bundles.extension import Extension, RequirementKind
 from renderer.model.check import Rule, run_rules
-from renderer.model.fields import Fields
-from renderer.model.generated.discovered import Discovered
 from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.generated.values import GeneratedValue
@@ -29,25 +27,20 @@ from renderer.model.images.use import ImageUse
 from renderer.model.inputs import RenderInputs
 from renderer.model.lock import Lock
 from renderer.model.objects.manifest import Manifest, ObjectId
-from renderer.model.reference import ImageReference
 from renderer.model.rendering import Composed, ExternalObject, Rendering
 from renderer.model.site import ImagesMode, NodeDelivery, Site
 from renderer.model.trees.tree import FileTree
 from renderer.stages import agents, layout, provenance, records
 from renderer.stages.chart.hooks import name_hooks
-from renderer.stages.generated import discover
 from renderer.stages.mirrors.daemonset import FIRST_WAVE, NODE_FILES
 from renderer.stages.mirrors.nodes import node_delivery, node_files
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.pin import pin
 from renderer.stages.place import Placed, place, unite
-from renderer.stages.settle import rulings, settle
+from renderer.stages.settle import settle
 from renderer.stages.settle.record import generated_record
 from renderer.stages.settle.sealed.assembling import assembled, uncaptured
-from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
-from renderer.stages.settle.sealed.names import with_known_names
 from renderer.stages.settle.sealed.parts import SealedPart, sealed_parts
-from renderer.stages.settle.sealed.sealing import Work, plan_sealing
 from renderer.stages.waves import Planned, plan_waves
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
@@ -88,17 +81,13 @@ def render(
         agents.agent_files(site, composed.plan, health, tools.templates, manifest_bytes=size),
         node_files(composed.mirrors, site, tools.templates),
         records.record_files(composed, lock_bytes=lock_bytes, orphans=laid.orphans, templates=tools.templates),
-        generated_record(lock.generated, lock.certificates or (), site.generated, captured, _manifests(composed)),
+        generated_record(lock, site.generated, captured, tuple(composed.plan.manifests())),
     )
     statement = provenance.provenance(_inputs(site, lock, lock_bytes, catalog, tools), tree)
     tree = tree.joined(FileTree.of([(provenance.PROVENANCE, statement)]))
     # what is said about the move from one tree to the next stays out of the tree: it depends on the tree before
     said = (*composed.findings, *laid.findings, *_secrets_in(tree, tools))
     return Rendering(site=site, tree=tree, composed=replace(composed, findings=said))
-
-
-def _manifests(composed: Composed) -> tuple[Manifest, ...]:
-    return tuple(manifest for wave in composed.plan.waves for manifest in wave.manifests)
 
 
 def _secrets_in(tree: FileTree, tools: Tools) -> Iterator[Finding]:
@@ -136,8 +125,9 @@ def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools, captured: Ca
     parts = inflate(site, enabled, tools, lock.api_versions)
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     unsealed = shape(site, parts, (lock.generated, lock.certificates or (), captured), catalog, mirrors, tools)
-    shaped = with_sealed(unsealed, sealed_in(site, lock.generated, unsealed.manifests), captured, tools)
-    missing = uncaptured(rulings(lock.generated, site.generated), captured)
+    ruled = site.generated.rulings(lock.generated)
+    shaped = with_sealed(unsealed, sealed_parts(ruled, site.generated, unsealed.manifests), captured, tools)
+    missing = uncaptured(ruled, captured)
     planned = plan_of(site, shaped, enabled, tools)
     composed = Composed(
         site=site,
@@ -222,13 +212,6 @@ def with_node_delivery(site: Site, shaped: Shaped, catalog: Catalog, mirrors: Mi
     return tools.memo.get(("node delivery", id(shaped), mirrors.host, mirrors.mirrors, bodies), make)
 
 
-def sealed_in(
-    site: Site, values: Sequence[GeneratedValue], manifests: Iterable[Manifest]
-) -> Mapping[ObjectId, SealedPart]:
-    """Which parts of which objects of the site are sealed."""
-    return sealed_parts(rulings(values, site.generated), site.generated, manifests)
-
-
 def with_sealed(shaped: Shaped, parts: Mapping[ObjectId, SealedPart], captured: Captured, tools: Tools) -> Shaped:
     """The same objects with their sealed parts, as they were captured, instead of stand-ins."""
     if not parts:
@@ -257,75 +240,6 @@ def place_parts(parts: Sequence[Part]) -> Placed:
     """The objects of all components in their namespaces, in the same order."""
     homes = {(part.extension.name, part.component.name): part.component.namespace for part in parts}
     return place((manifest for part in parts for manifest in part.inflated.manifests), homes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
-    """What a lock must know of a site's objects: see docs/decisions/0001. `waves` are numbers by extension.
-
-    `capture` and `work` say what is to be captured of generated values, and what of it is to be sealed. `manifests` are
-    the site's objects, with stand-ins for what is sealed.
-    """
-
-    images: tuple[ImageReference, ...]
-    discovered: Discovered
-    capture: Capture
-    work: Work
-    manifests: tuple[Manifest, ...]
-    api_versions: tuple[str, ...]
-    waves: Mapping[str, int]
-    findings: tuple[Finding, ...]
-
-
-def survey(site: Site, enabled: Sequence[Offer], catalog: Catalog, tools: Tools, wish: Wish) -> Survey:
-    """Inflate what is enabled, twice where a chart may invent values, and list what must be locked.
-
-    `wish` says what was captured before, and what of it is to be renewed.
-    """
-    told = tuple(sorted(site.cluster.api_versions))
-    parts = inflate(site, enabled, tools, told)
-    served = tuple(sorted({*told, *served_by(manifest for part in parts for manifest in part.inflated.manifests)}))
-    if served != told:
-        asking = {part.component.name for part in parts if asks_for_apis(part, tools)}
-        parts = inflate(site, enabled, tools, served, unless=[one for one in parts if one.component.name not in asking])
-    again = inflate_again(parts, tools)
-    discovered = with_known_names(discovered_between(parts, again), wish.before)
-    taken = capture(discovered, rulings(discovered.values, site.generated), wish, site.profile)
-    declared = {image for offer in enabled for image in offer.extension.images}
-    mirrors = plan_mirrors(site.registry, declared | {image for image in (site.nodes.image,) if image})
-    invented = (discovered.values, discovered.certificates, Captured(groups=taken.groups))
-    shaped = shape(site, parts, invented, catalog, mirrors, tools)
-    to_seal = sealed_in(site, discovered.values, shaped.manifests)
-    work = plan_sealing(shaped.manifests, to_seal, taken, wish.before, site.generated.recipients)
-    planned = plan_of(site, shaped, enabled, tools)
-    return Survey(
-        images=tuple(sorted({use.reference for use in shaped.images} | (declared & catalog.images().keys()))),
-        discovered=discovered,
-        capture=taken,
-        work=work,
-        manifests=shaped.manifests,
-        api_versions=served,
-        waves=planned.bases,
-        findings=(
-            *(finding for part in parts for finding in part.inflated.findings),
-            *(note for one in again for note in one.notes),
-            *taken.findings,
-            *work.findings,
-            *shaped.findings,
-            *planned.findings,
-        ),
-    )
-
-
-def discovered_between(parts: Sequence[Part], again: Sequence[Again]) -> Discovered:
-    """What two inflations of the same components invent; those that were inflated once cannot differ."""
-    anew = [other for one, other in zip(parts, again, strict=True) if other.part is not one]
-    first, second = (
-        tuple(one for one in place_parts(some).manifests if any(other.part.made(one) for other in anew))
-        for some in (parts, [other.part for other in again])
-    )
-    sums = {f"{one.part.extension.name}/{one.part.component.name}": one.sums for one in anew}
-    return discover(first, second, sums)
 
 
 def offers(lock: Lock, catalog: Catalog, profile: str) -> tuple[Offer, ...]:
@@ -364,15 +278,3 @@ def requirements(enabled: Iterable[Offer]) -> dict[str, frozenset[str]]:
                 yield from providers.get(requirement.name, ())
 
     return {one.name: frozenset(needed(one)) - {one.name} for one in extensions}
-
-
-def served_by(manifests: Iterable[Manifest]) -> Iterator[str]:
-    """What the CustomResourceDefinitions among `manifests` make the cluster serve: `group/version[/Kind]`."""
-    for manifest in manifests:
-        if manifest.id.kind == "CustomResourceDefinition":
-            spec = Fields.of(manifest.body).child("spec")
-            group, kind = spec.text("group", ""), spec.child("names").text("kind", "")
-            for version in spec.children("versions"):
-                if version.flag("served", default=True) and group and kind:
-                    yield f"{group}/{version.text('name')}"
-                    yield f"{group}/{version.text('name')}/{kind}"

@@ -15,7 +15,7 @@ from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule
 from renderer.model.generated.sealed import NOTHING_CAPTURED
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.stages.generated import discover
-from renderer.stages.settle import rulings, settle
+from renderer.stages.settle import settle
 from renderer.stages.settle.sealed.assembling import assembled
 from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
 from renderer.stages.settle.sealed.names import with_known_names
@@ -61,7 +61,7 @@ def lock(
     policy = GeneratedPolicy(recipients=tuple(pair.recipient for pair in recipients), rules=rules)
     known = before.captured if before else NOTHING_CAPTURED
     found = with_known_names(discover(first, second), known)
-    ruled = rulings(found.values, policy)
+    ruled = policy.rulings(found.values)
     wish = Wish(today=NOW.date(), before=known, renew=renew, moves=moves)
     taken = capture(found, ruled, wish, "profiles/shop.yaml")
     captured = replace(NOTHING_CAPTURED, groups=taken.groups)

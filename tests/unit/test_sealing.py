@@ -18,7 +18,7 @@ from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.generated.sealed import NOTHING_CAPTURED
 from renderer.model.objects.manifest import Manifest, ObjectId, Origin
 from renderer.stages.generated import discover
-from renderer.stages.settle import rulings, settle
+from renderer.stages.settle import settle
 from renderer.stages.settle.sealed.assembling import assembled, uncaptured
 from renderer.stages.settle.sealed.capturing import Wish, capture
 from renderer.stages.settle.sealed.parts import sealed_parts
@@ -210,15 +210,15 @@ def test_a_group_that_is_settled_in_another_way_is_no_longer_kept() -> None:
 def test_a_tree_without_all_of_a_group_is_refused() -> None:
     policy = GeneratedPolicy(recipients=(ONE.recipient,))
     found = discover(chart("a"), chart("b"))
-    findings = uncaptured(rulings(found.values, policy), NOTHING_CAPTURED)
+    findings = uncaptured(policy.rulings(found.values), NOTHING_CAPTURED)
     assert {one.code for one in findings} == {"sealed-outdated"}
     assert findings[0].message.startswith("not all values of `")
-    assert uncaptured(rulings(found.values, policy), first_lock().file.captured) == ()
+    assert uncaptured(policy.rulings(found.values), first_lock().file.captured) == ()
 
 
 def test_what_is_no_text_cannot_be_captured() -> None:
     found = discover([_odd(["a"])], [_odd(["a", "b"])])
-    ruled = rulings(found.values, GeneratedPolicy(recipients=(ONE.recipient,)))
+    ruled = GeneratedPolicy(recipients=(ONE.recipient,)).rulings(found.values)
     taken = capture(found, ruled, Wish(today=NOW.date()), "profiles/shop.yaml")
     assert taken.groups == {}
     assert [(one.code, one.where.path) for one in taken.findings] == [("generated-value", "data.secret")]
@@ -265,7 +265,7 @@ def test_a_tree_that_the_file_does_not_fit_is_refused() -> None:
     policy = GeneratedPolicy(recipients=(ONE.recipient,))
     found = discover(chart("c", port=81), chart("d", port=81))
     shaped = settle(chart("c", port=81), found.values, policy, before.file.captured).manifests
-    parts = sealed_parts(rulings(found.values, policy), policy, shaped)
+    parts = sealed_parts(policy.rulings(found.values), policy, shaped)
     _, findings = assembled(shaped, parts, before.file.captured)
     assert [one.code for one in findings] == ["sealed-outdated"]
     assert findings[0].message == "what was sealed of `ConfigMap shop/web` is not what it holds now"

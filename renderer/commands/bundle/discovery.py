@@ -21,10 +21,10 @@ from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference, Platform
 from renderer.model.site import ImagesMode, ValuesLayer
 from renderer.model.version import Constraint, Version
-from renderer.pipeline import served_by
 from renderer.ports import Blob
 from renderer.stages.pin import Pinned, pin
 from renderer.stages.values import layer
+from renderer.survey import served_by
 
 DEFAULT: Final = "default"
 """The value set that every component has: its own values."""

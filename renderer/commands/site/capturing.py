@@ -12,12 +12,11 @@ from renderer.formats.sealed.generated_values import encode_generated
 from renderer.model.generated.policy import Mode
 from renderer.model.reference import Digest
 from renderer.model.site import Site
-from renderer.pipeline import Survey
-from renderer.stages.settle import rulings
 from renderer.stages.settle.sealed.capturing import Wish
 from renderer.stages.settle.sealed.effects import effects
 from renderer.stages.settle.sealed.expiry import ending
 from renderer.stages.settle.sealed.sealing import sealed_file
+from renderer.survey import Survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ def wish_of(renewal: Renewal, kept: Kept, workspace: Workspace) -> Wish:
 
 def check_names(wish: Wish, found: Survey, site: Site) -> None:
     """Raise InputError (`unknown-group`) for names that no group has that is captured, or was."""
-    ruled = rulings(found.discovered.values, site.generated)
+    ruled = site.generated.rulings(found.discovered.values)
     there = {value.group for value, ruling in ruled.items() if ruling.mode is Mode.SEALED and value.group}
     asked = [(name, there) for name in sorted({*wish.renew, *wish.moves.values()})]
     asked += [(name, set(wish.before.groups)) for name in sorted(wish.moves)]

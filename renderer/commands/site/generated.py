@@ -18,7 +18,7 @@ from renderer.model.lock import Lock
 from renderer.model.lock import drift as lock_drift
 from renderer.model.outcome import Outcome
 from renderer.model.site import Site
-from renderer.stages.settle import rulings, unsettled
+from renderer.stages.settle import unsettled
 
 Rulings = Mapping[GeneratedValue, Ruling]
 
@@ -36,7 +36,7 @@ def generated(workspace: Workspace, profile: str) -> Outcome:
         site=site,
         lock=lock,
         captured=locked_values(loader, profile, lock),
-        rulings=rulings(lock.generated, site.generated),
+        rulings=site.generated.rulings(lock.generated),
     )
     findings = (*_drifted(site, lock), *unsettled(lock.generated, site.generated, lock.certificates or ()))
     return Outcome(

@@ -28,12 +28,12 @@ from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.model.resolution import Conflict, Question, Resolution
 from renderer.model.site import Site
-from renderer.pipeline import Survey, survey
 from renderer.stages.explain import explain
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.resolve import attempt, resolve
 from renderer.stages.settle.sealed.expiry import expiring_certificates
 from renderer.stages.whole_indexes import cut_indexes
+from renderer.survey import Survey, survey
 
 
 def lock(

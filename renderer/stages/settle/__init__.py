@@ -10,7 +10,7 @@ fields is never read: two renders settle to the same bytes.
   are pinned (`renderer.stages.chart.name_hooks`).
 """
 
-from renderer.stages.settle.dispatch import rulings, settle, unsettled
+from renderer.stages.settle.dispatch import settle, unsettled
 from renderer.stages.settle.ways import PLACEHOLDER, Settled
 
-__all__ = ["PLACEHOLDER", "Settled", "rulings", "settle", "unsettled"]
+__all__ = ["PLACEHOLDER", "Settled", "settle", "unsettled"]

@@ -11,11 +11,11 @@ from renderer.model.generated.values import GeneratedValue
 from renderer.model.objects.manifest import ObjectId
 
 
-def disagreements(values: Iterable[GeneratedValue], rulings: Mapping[GeneratedValue, Ruling]) -> tuple[Finding, ...]:
+def disagreements(rulings: Mapping[GeneratedValue, Ruling]) -> tuple[Finding, ...]:
     """One finding (`generated-modes-differ`) for each object whose secrets are to be settled in several modes."""
     objects: dict[ObjectId, list[GeneratedValue]] = {}
-    for value in values:
-        if not value.kind.follows and rulings[value].mode is not None and (value.in_secret or not value.kind.is_public):
+    for value, ruling in rulings.items():
+        if not value.kind.follows and ruling.mode is not None and (value.in_secret or not value.kind.is_public):
             objects.setdefault(value.object, []).append(value)
     return tuple(
         _finding(identity, mine, rulings)

@@ -31,11 +31,6 @@ WAYS: Final[Mapping[Mode, Way]] = MappingProxyType(
 """The module of every mode, in the order in which they are asked."""
 
 
-def rulings(values: Iterable[GeneratedValue], policy: GeneratedPolicy) -> Mapping[GeneratedValue, Ruling]:
-    """How each of `values` is settled, as `settle` does it."""
-    return policy.rulings(values)
-
-
 def settle(
     manifests: Iterable[Manifest],
     generated: Sequence[GeneratedValue],
@@ -48,12 +43,12 @@ def settle(
     What nobody settles holds a placeholder: an invented value never reaches a tree or a message. Secrets that are
     `captured` are not in here either: what stands for them is replaced when objects are sealed, or taken as sealed.
     """
-    ruled = rulings(generated, policy)
+    ruled = policy.rulings(generated)
     index = FieldIndex(generated)
     drafts = [drafted(manifest, index.of(manifest), ruled) for manifest in manifests]
     groups = {group.name: group for group in groups_of(generated, certificates)}
     added: list[Manifest] = []
-    findings = list(unsettled(generated, policy, certificates))
+    findings = list(_lacking(ruled, groups, policy))
     for mode, way in WAYS.items():
         at = [number for number, draft in enumerate(drafts) if _fields(draft, mode, ruled)]
         if at:
@@ -81,11 +76,16 @@ def unsettled(
 ) -> tuple[Finding, ...]:
     """What the profile leaves open: errors, each with the lines or the command that settle it. Needs no render."""
     values = tuple(generated)
-    ruled = rulings(values, policy)
     groups = {group.name: group for group in groups_of(values, certificates)}
-    found = list(disagreements(values, ruled))
+    return _lacking(policy.rulings(values), groups, policy)
+
+
+def _lacking(
+    ruled: Mapping[GeneratedValue, Ruling], groups: Mapping[str, GeneratedGroup], policy: GeneratedPolicy
+) -> tuple[Finding, ...]:
+    found = list(disagreements(ruled))
     for mode, way in WAYS.items():
-        mine = [(value, ruled[value]) for value in values if _settles(mode, value, ruled)]
+        mine = [(value, ruling) for value, ruling in ruled.items() if _settles(mode, value, ruled)]
         if mine:
             found.extend(way.lacking(mine, _touched(groups, mine), policy))
     return tuple(found)

@@ -11,38 +11,33 @@ from typing import Final
 from renderer.formats.bundle.document import spell_time
 from renderer.formats.canonical_json import canonical_json
 from renderer.model.fields import Json
-from renderer.model.generated.groups import CertificateWish, GeneratedGroup, groups_of
-from renderer.model.generated.policy import GeneratedPolicy
+from renderer.model.generated.groups import GeneratedGroup
+from renderer.model.generated.policy import GeneratedPolicy, Mode
 from renderer.model.generated.sealed import Captured
 from renderer.model.generated.values import GeneratedValue
+from renderer.model.lock import Lock
 from renderer.model.objects.manifest import Manifest
 from renderer.model.trees.tree import FileTree
-from renderer.stages.settle.dispatch import rulings
 from renderer.stages.settle.sealed.effects import effects
 
 RECORD: Final = "records/generated.json"
 
 
 def generated_record(
-    values: Sequence[GeneratedValue],
-    certificates: Sequence[CertificateWish],
-    policy: GeneratedPolicy,
-    captured: Captured,
-    manifests: Sequence[Manifest],
+    lock: Lock, policy: GeneratedPolicy, captured: Captured, manifests: Sequence[Manifest]
 ) -> FileTree:
     """The file, or an empty tree for a site whose charts invent nothing. Nothing in it is secret."""
-    groups = groups_of(values, certificates)
+    groups, values = lock.groups, lock.generated
     if not groups:
         return FileTree({})
-    ruled = rulings(values, policy)
-    modes = {value.group: ruling.mode for value, ruling in ruled.items() if ruling.mode is not None}
+    modes = {value.group: ruling.mode for value, ruling in policy.rulings(values).items() if ruling.mode is not None}
     told = [_told(group, modes.get(group.name), captured, values, manifests) for group in groups]
     return FileTree.of([(RECORD, canonical_json({"groups": told}) + b"\n")])
 
 
 def _told(
     group: GeneratedGroup,
-    mode: object,
+    mode: Mode | None,
     captured: Captured,
     values: Sequence[GeneratedValue],
     manifests: Sequence[Manifest],
@@ -50,7 +45,7 @@ def _told(
     known, after = captured.groups.get(group.name), effects(group.name, values, manifests)
     return {
         "name": group.name,
-        "mode": getattr(mode, "value", "value"),
+        "mode": mode.value if mode else "value",
         "kinds": [kind.value for kind in group.kinds],
         "certificates": [wish.common_name or wish.name for wish in group.certificates],
         "revision": known.revision if known else None,
