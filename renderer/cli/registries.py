@@ -9,7 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from renderer.cli import directories
 from renderer.cli.spec import Argument, Options
+from renderer.cli.usage import misused, whole_number
 from renderer.errors import Finding, UsageError, Where
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def open_registry(options: Options, site: SiteRegistry | None) -> RegistryClient
     given = options.optional("registry")
     url = given or (site.url if site else None)
     if url is None:
-        raise UsageError(_usage("a bundle does not say to which registry its images go", "--registry URL"))
+        raise misused("a bundle does not say to which registry its images go", "--registry URL")
     insecure = url.startswith("http://") if given else site is not None and site.insecure
     return _opened(url, options, _authority(options.optional("ca"), site), insecure=insecure)
 
@@ -101,8 +103,7 @@ def repository(address: BundleAddress, site: SiteRegistry) -> BundleRepository:
         credentials=credential_source(url, os.environ if own else _environ_for_files()),
         insecure=own and site.insecure,
     )
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Repository(registry, address, ContentCache(cache / "sitewright" / "bundles"))
+    return Repository(registry, address, ContentCache(directories.cache() / "bundles"))
 
 
 def address(text: str) -> BundleAddress:
@@ -141,7 +142,7 @@ def with_reference(address: BundleAddress, registry: Registry) -> BundleAddress:
         return address
     tag = newest(registry.tags(address.repository), None)
     if tag is None:
-        raise UsageError(_usage(f"`{address}` has no tag that is a release", f"{address}:TAG"))
+        raise misused(f"`{address}` has no tag that is a release", f"{address}:TAG")
     return address.at(tag)
 
 
@@ -188,7 +189,7 @@ def _opened(
 
     certificate, key = options.optional("client-certificate"), options.optional("client-key")
     if bool(certificate) != bool(key):
-        raise UsageError(_usage("--client-certificate and --client-key belong together", "give both"))
+        raise misused("--client-certificate and --client-key belong together", "give both")
     return open_registry(
         url,
         environ=environ,
@@ -201,18 +202,14 @@ def _opened(
 
 def jobs(options: Options) -> int:
     """The number behind `--jobs`. Raises UsageError."""
-    text = options.text("jobs")
-    if not text.isascii() or not text.isdigit() or int(text) not in _JOBS:
-        raise UsageError(_usage(f"`{text}` is no number of jobs", f"--jobs {_JOBS[0]} to {_JOBS[-1]}"))
-    return int(text)
+    return whole_number(options, "jobs", _JOBS, "jobs")
 
 
 def journal(location: str) -> FileJournal:
     """The journal of the registry at `location`, below XDG_STATE_HOME."""
     from renderer.adapters.journal import FileJournal
 
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return FileJournal(state / "sitewright" / "registries", location)
+    return FileJournal(directories.state() / "registries", location)
 
 
 def progress(options: Options) -> Progress:
@@ -231,7 +228,3 @@ def _authority(path: str | None, site: SiteRegistry | None) -> bytes | None:
         return site.ca if site else None
     with Path(path).open("rb") as stream:
         return stream.read(1024 * 1024)
-
-
-def _usage(message: str, hint: str) -> Finding:
-    return Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from renderer.adapters.bundle_store import DirectoryStore
 from renderer.adapters.layout import open_layout
 from renderer.cli.spec import Options
-from renderer.errors import Finding, UsageError, Where
+from renderer.cli.usage import whole_number
 
 if TYPE_CHECKING:
     from renderer.adapters.files import WorkingTree
@@ -26,17 +26,7 @@ def bundle_store(directory: str | None) -> DirectoryStore:
 
 def editions(options: Options) -> int:
     """The number behind `--keep`. Raises UsageError."""
-    text = options.text("keep")
-    if not text.isascii() or not text.isdigit() or int(text) not in _EDITIONS:
-        raise UsageError(
-            Finding(
-                code="usage",
-                message=f"`{text}` is no number of editions",
-                where=Where(subject="command line"),
-                hint=f"--keep {_EDITIONS[0]} to {_EDITIONS[-1]}",
-            )
-        )
-    return int(text)
+    return whole_number(options, "keep", _EDITIONS, "editions")
 
 
 def locks(files: WorkingTree, options: Options) -> Mapping[str, bytes]:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Final
 from renderer import __version__
 from renderer.adapters.files import WorkingTree, root_around
 from renderer.adapters.layout import open_images, open_layout
+from renderer.cli import directories
 from renderer.cli.spec import Options
+from renderer.cli.usage import misused
 from renderer.errors import Finding, RendererError, UsageError, Where
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
@@ -156,7 +158,7 @@ def store(options: Options) -> TreeStore | None:
     """The place that `--out` or `--repo` names, or None when neither was given."""
     out, repo = options.optional("out"), options.optional("repo")
     if out and repo:
-        raise UsageError(_choose("--out and --repo name two places; a tree goes to one", "leave one of them out"))
+        raise misused("--out and --repo name two places; a tree goes to one", "leave one of them out")
     if repo is None:
         _only_with_repo(options)
     if out:
@@ -171,22 +173,17 @@ def _git_store(options: Options, repo: str) -> TreeStore:
 
     branch = options.optional("branch")
     if not branch:
-        raise UsageError(_choose("--repo needs the branch that the commit goes to", "--branch main"))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        raise misused("--repo needs the branch that the commit goes to", "--branch main")
     given = {
         name.replace("-", "_"): options.flag(name) for name in ("push", "merge-request", "agit") if name in options
     }
-    return GitStore(repo, branch, clones=cache / "sitewright" / "git", read_only="push" not in options, **given)
+    return GitStore(repo, branch, clones=directories.cache() / "git", read_only="push" not in options, **given)
 
 
 def _only_with_repo(options: Options) -> None:
     for name in ("branch", "push", "merge-request", "agit"):
         if name in options and options.given(name):
-            raise UsageError(_choose(f"--{name} belongs to --repo", "--repo URL --branch main"))
-
-
-def _choose(message: str, hint: str) -> Finding:
-    return Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint)
+            raise misused(f"--{name} belongs to --repo", "--repo URL --branch main")
 
 
 def author(options: Options, moment: datetime) -> Author:
@@ -199,7 +196,7 @@ def author(options: Options, moment: datetime) -> Author:
     if text is not None:
         name, bracket, rest = text.partition(" <")
         if not (name.strip() and bracket and rest.endswith(">") and rest[:-1]):
-            raise UsageError(_choose(f"`{text}` is no author", "--author 'Site Owner <owner@site.example>'"))
+            raise misused(f"`{text}` is no author", "--author 'Site Owner <owner@site.example>'")
         return Author(name=name.strip(), email=rest[:-1], when=moment)
     name, email = (os.environ.get(f"GIT_AUTHOR_{part}", "") for part in ("NAME", "EMAIL"))
     if not (name and email) and options.optional("repo"):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from renderer.cli.registries import REGISTRY_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
-from renderer.errors import Finding, UsageError, Where
+from renderer.cli.usage import misused
+from renderer.errors import Finding
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _site(path: str, options: Options) -> _Subject:
 
     for name in ("trust", "project"):
         if name in options and options.given(name):
-            raise UsageError(_usage(f"--{name} is for bundles; a profile says it itself", f"leave --{name} out"))
+            raise misused(f"--{name} is for bundles; a profile says it itself", f"leave --{name} out")
     files = wiring.files_around(path)
     profile = files.relative(path)
     loader = Loader(wiring.workspace(files))
@@ -90,9 +91,7 @@ def _bundle(path: str, options: Options) -> _Subject:
 
     trust = options.optional("trust")
     if trust is None:
-        raise UsageError(
-            _usage("nothing of a bundle is used before its signatures are verified", "--trust profiles/trust.yaml")
-        )
+        raise misused("nothing of a bundle is used before its signatures are verified", "--trust profiles/trust.yaml")
     files = wiring.files_around(path)
     place = files.relative(path)
     bundle = Loader(wiring.workspace(files)).verified(place, wiring.policy(trust))
@@ -107,12 +106,8 @@ def _projects(options: Options) -> dict[str, str]:
     pairs = [text.partition("=") for text in options.texts("project")]
     for source, equals, project in pairs:
         if not (source and equals and project):
-            raise UsageError(_usage(f"`{source}{equals}{project}` is no project", "--project docker.io=dockerhub"))
+            raise misused(f"`{source}{equals}{project}` is no project", "--project docker.io=dockerhub")
     return {source: project for source, _, project in pairs}
-
-
-def _usage(message: str, hint: str) -> Finding:
-    return Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint)
 
 
 def _sync(options: Options) -> Outcome:
@@ -142,9 +137,9 @@ def _verify(options: Options) -> Outcome:
 
     receipt, key = options.optional("receipt"), options.optional("key")
     if bool(receipt) != bool(key):
-        raise UsageError(_usage("a receipt is signed: --receipt and --key belong together", "--key keys/site.key"))
+        raise misused("a receipt is signed: --receipt and --key belong together", "--key keys/site.key")
     if _is_bundle(options.text("subject")):
-        raise UsageError(_usage("what a site must hold is said by its lock", "name the profile of the site"))
+        raise misused("what a site must hold is said by its lock", "name the profile of the site")
     with _subject(options) as (subject, told):
         site = subject.site
         if site is None:

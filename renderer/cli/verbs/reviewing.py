@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from renderer.cli.spec import Argument, Command, Options
+from renderer.cli.usage import misused
 from renderer.cli.verbs.arguments import ENGINE, TREE_PLACES
-from renderer.errors import Finding, UsageError, Where
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def _resolve(options: Options) -> Outcome:
 
     profile, manifest = options.optional("profile"), options.optional("manifest")
     if (profile is None) == (manifest is None):
-        raise _usage("name a profile, or an extension with --manifest", "sitewright resolve profiles/demo.yaml")
+        raise misused("name a profile, or an extension with --manifest", "sitewright resolve profiles/demo.yaml")
     if manifest is not None:
         return _resolve_manifest(options, manifest)
     files = wiring.files_around(str(profile))
@@ -43,7 +43,7 @@ def _resolve_manifest(options: Options, manifest: str) -> Outcome:
         kubernetes = Version.parse(options.text("kubernetes"))
         platforms = [Platform.parse(text) for text in options.texts("platform") or ("linux/amd64",)]
     except ValueError as error:
-        raise _usage(str(error), "--kubernetes 1.31.4 --platform linux/amd64") from error
+        raise misused(str(error), "--kubernetes 1.31.4 --platform linux/amd64") from error
     named = manifest if "/" in manifest else f"./{manifest}"
     files = wiring.WithFile(wiring.files_around(options.text("trust")), named)
     with wiring.told_from_here(files) as told:
@@ -75,7 +75,7 @@ def _diff_directories(directory: Path, options: Options) -> tuple[Mapping[str, F
 
     against = options.optional("against")
     if against is None:
-        raise _usage("a tree needs another one to be compared with", f"sitewright diff {directory} --against HEAD~1")
+        raise misused("a tree needs another one to be compared with", f"sitewright diff {directory} --against HEAD~1")
     after = trees_in(directory)
     if Path(against).is_dir():
         before = trees_in(Path(against))
@@ -84,7 +84,7 @@ def _diff_directories(directory: Path, options: Options) -> tuple[Mapping[str, F
         return before, after
     top = repository_around(directory)
     if top is None:
-        raise _usage(f"`{directory}` lies in no git repository, so `{against}` must be a directory", "--against DIR")
+        raise misused(f"`{directory}` lies in no git repository, so `{against}` must be a directory", "--against DIR")
     below = directory.absolute().relative_to(top)
     old = GitRevision(Path(wiring.shown(top)), against)
     return {root: old.load((below / root).as_posix().removeprefix("./").removesuffix("/.")) for root in after}, after
@@ -113,7 +113,7 @@ def _place_to_compare_with(options: Options) -> TreeStore:
     if against is None:
         store = wiring.store(options)
         if store is None:
-            raise _usage(
+            raise misused(
                 "name what to compare with", "add --against DIR, --out DIR, or --repo REPOSITORY --branch BRANCH"
             )
         return store
@@ -131,7 +131,7 @@ def _check(options: Options) -> Outcome:
 
     names = [Path(name) for name in options.texts("what")]
     if len({name.is_dir() for name in names}) > 1:
-        raise _usage("name rendered trees or profiles, not both at once", "sitewright check build/demo")
+        raise misused("name rendered trees or profiles, not both at once", "sitewright check build/demo")
     if names[0].is_dir():
         return check({shown: tree for name in names for shown, tree in named(trees_in(name), name).items()})
     return _check_profiles(options)
@@ -155,10 +155,6 @@ def _check_profiles(options: Options) -> Outcome:
                 findings=tuple(finding for one in rendered for finding in one.judgement.findings),
             )
         )
-
-
-def _usage(message: str, hint: str) -> UsageError:
-    return UsageError(Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint))
 
 
 RESOLVE: Final = Command(

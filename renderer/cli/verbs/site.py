@@ -94,20 +94,17 @@ def _values(options: Options) -> Outcome:
 
 def _render(options: Options) -> Outcome:
     from renderer.cli import wiring
+    from renderer.cli.usage import misused
     from renderer.commands.site.render import render_and_publish
-    from renderer.errors import Finding, UsageError, Where
 
     profiles = options.texts("profile")
     files = wiring.files_around(profiles[0])
     store = wiring.store(options)
     if store is None:
-        raise UsageError(
-            Finding(
-                code="usage",
-                message="the trees need a place to go: a directory or a git repository",
-                where=Where(subject="sitewright render"),
-                hint=f"sitewright render {' '.join(profiles)} --out build",
-            )
+        raise misused(
+            "the trees need a place to go: a directory or a git repository",
+            f"sitewright render {' '.join(profiles)} --out build",
+            "sitewright render",
         )
     with wiring.told_from_here(files) as told:
         space = wiring.workspace(files, options)

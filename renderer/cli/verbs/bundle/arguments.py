@@ -8,7 +8,11 @@ from renderer.cli.spec import Argument, Options
 from renderer.errors import Finding, UsageError, Where
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from renderer.commands.bundle import Workbench
     from renderer.model.reference import Platform
+    from renderer.ports import Registry
 
 BUNDLE: Final = Argument(names=("bundle",), help="an OCI layout: a directory or a tar file")
 PLATFORM: Final = Argument(
@@ -18,6 +22,19 @@ PLATFORM: Final = Argument(
     metavar="OS/ARCH,…",
     completes="nothing",
 )
+
+
+def workbench(options: Options, registry: Callable[[str], Registry]) -> Workbench:
+    """What making a bundle works with; `registry` opens the registries that its source names."""
+    from renderer.cli import registries, wiring
+    from renderer.commands.bundle import Workbench
+
+    return Workbench(
+        engine=wiring.engine(options.text("engine")),
+        executor=wiring.executor(),
+        registry=registry,
+        jobs=registries.jobs(options),
+    )
 
 
 def platforms(options: Options) -> tuple[Platform, ...]:

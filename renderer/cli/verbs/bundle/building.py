@@ -9,7 +9,7 @@ from typing import Final
 from renderer.cli.registries import SOURCES_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.arguments import ENGINE
-from renderer.cli.verbs.bundle.arguments import PLATFORM, platforms
+from renderer.cli.verbs.bundle.arguments import PLATFORM, platforms, workbench
 from renderer.model.outcome import Outcome
 
 
@@ -17,23 +17,17 @@ def _build(options: Options) -> Outcome:
     from renderer.adapters.layout_writer import FileLayoutWriter
     from renderer.adapters.package_data import schema
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle import Workbench, build
+    from renderer.commands.bundle import build
 
     source = options.text("source")
     files = wiring.files_with_images(source)
     with wiring.told_from_here(files) as told, registries.sources(options) as registry:
-        bench = Workbench(
-            engine=wiring.engine(options.text("engine")),
-            executor=wiring.executor(),
-            registry=registry,
-            jobs=registries.jobs(options),
-        )
         outcome = build(
             files,
             files.relative(source),
             options.text("output"),
             FileLayoutWriter(Path.cwd()),
-            bench,
+            workbench(options, registry),
             schema=schema("bundle-source.v1"),
             created=wiring.epoch(),
             platforms=platforms(options),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from renderer.cli.registries import ADDRESS_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
+from renderer.cli.usage import misused
 from renderer.cli.verbs.bundle.arguments import BUNDLE
-from renderer.errors import Finding, RendererError, UsageError, Where
+from renderer.errors import RendererError
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _push(options: Options) -> Outcome:
 
     path, address = options.text("bundle"), registries.address(options.text("address"))
     if address.digest is not None:
-        raise UsageError(_usage("a bundle is pushed to a tag: its digest is its own", f"{_ADDRESS}[:TAG]"))
+        raise misused("a bundle is pushed to a tag: its digest is its own", f"{_ADDRESS}[:TAG]")
     given = {name.replace("-", "_"): options.flag(name) for name in ("retag", "recheck", "dry-run")}
     how = PushOptions(jobs=registries.jobs(options), **given)
     source = open_layout(Path(path), path)
@@ -61,10 +62,6 @@ def _earlier(output: str) -> Layout | None:
         return open_layout(Path(output), output)
     except RendererError:
         return None
-
-
-def _usage(message: str, hint: str) -> Finding:
-    return Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint)
 
 
 PUSH: Final = Command(

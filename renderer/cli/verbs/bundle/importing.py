@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from renderer.cli.registries import SOURCES_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
+from renderer.cli.usage import misused
 from renderer.cli.verbs.arguments import ENGINE
-from renderer.cli.verbs.bundle.arguments import PLATFORM, platforms
-from renderer.errors import Finding, InputError, UsageError, Where
+from renderer.cli.verbs.bundle.arguments import PLATFORM, platforms, workbench
+from renderer.errors import InputError
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -30,18 +31,12 @@ def _import(options: Options) -> Outcome:
     from renderer.adapters.package_data import schema
     from renderer.cli import registries, wiring
     from renderer.commands.bundle.kubesphere import import_packages, import_sources
-    from renderer.commands.bundle.workbench import Workbench
 
     output = options.text("output")
     source_only = options.flag("source-only")
     files = wiring.files_with_images(output) if source_only else wiring.files_over(_places(options))
     with wiring.told_from_here(files) as told, registries.sources(options) as registry:
-        bench = Workbench(
-            engine=wiring.engine(options.text("engine")),
-            executor=wiring.executor(),
-            registry=registry,
-            jobs=registries.jobs(options),
-        )
+        bench = workbench(options, registry)
         wish, described = _wish(options, files), schema("bundle-source.v1")
         if source_only:
             return told(import_sources(files, wish, files.relative(output), bench, described))
@@ -54,7 +49,7 @@ def _wish(options: Options, files: WorkingTree) -> Import:
     each, tar = options.flag("per-extension"), options.flag("tar")
     if tar and (not each or options.flag("source-only")):
         hint = "-o FILE.tar" if not each else "leave one of them out"
-        raise _usage("--tar says how --per-extension writes bundles", "--tar", hint)
+        raise misused("--tar says how --per-extension writes bundles", hint, "--tar")
     return Import(
         paths=tuple(_relative(path, files) for path in options.texts("path")),
         naming=_naming(options),
@@ -93,7 +88,7 @@ def _naming(options: Options) -> Naming:
             platforms=platforms(options) or (Platform.parse(_PLATFORM),),
         )
     except ValueError as error:
-        raise _usage(str(error), "command line", "sitewright bundle import kubesphere --help") from error
+        raise misused(str(error), "sitewright bundle import kubesphere --help") from error
 
 
 def _sequence(text: str) -> int:
@@ -105,8 +100,8 @@ def _sequence(text: str) -> int:
 def _acceptance(text: str) -> tuple[str, str]:
     glob, equals, reason = text.partition("=")
     if not (glob.strip() and equals and reason.strip()):
-        raise _usage(
-            f"`{text}` accepts nothing", "--accept", "--accept 'docker.io/library/busybox:*=why sites do without'"
+        raise misused(
+            f"`{text}` accepts nothing", "--accept 'docker.io/library/busybox:*=why sites do without'", "--accept"
         )
     return glob.strip(), reason.strip()
 
@@ -118,11 +113,13 @@ def _sources(options: Options, files: WorkingTree) -> ImageSources:
     elsewhere = [text for text in given if text == _UPSTREAM or text.startswith(_ADDRESSES)]
     if len(elsewhere) > 1:
         hint = "copy what the second one has into an OCI layout, or edit the list that --source-only writes"
-        raise _usage("images come from one registry at most", "--images", hint)
+        raise misused("images come from one registry at most", hint, "--images")
     here = [text for text in given if text not in elsewhere]
     registry = elsewhere[0] if elsewhere and elsewhere[0] != _UPSTREAM else None
     if options.flag("digests-only") and not given:
-        raise _usage("--digests-only needs a place to look images up in", "--digests-only", "--images https://REGISTRY")
+        raise misused(
+            "--digests-only needs a place to look images up in", "--images https://REGISTRY", "--digests-only"
+        )
     return ImageSources(
         files=tuple(_relative(path, files) for path in here),
         registry=registry,
@@ -135,10 +132,6 @@ def _places(options: Options) -> tuple[str, ...]:
     """The files and directories that the command line names."""
     layouts = (text for text in options.texts("images") if text != _UPSTREAM and not text.startswith(_ADDRESSES))
     return (*options.texts("path"), *(path for path in layouts if os.path.lexists(path)))
-
-
-def _usage(message: str, subject: str, hint: str) -> UsageError:
-    return UsageError(Finding(code="usage", message=message, where=Where(subject=subject), hint=hint))
 
 
 KUBESPHERE: Final = Command(

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from renderer.cli.spec import Argument, Command, Options
+from renderer.cli.usage import misused
 from renderer.cli.verbs.bundle.arguments import BUNDLE
-from renderer.errors import Finding, UsageError, Where
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -50,20 +50,16 @@ def _sign(options: Options) -> Outcome:
 def _one_key(options: Options) -> None:
     """Refuse options that contradict each other, or that say too little. Raises UsageError."""
     if options.given("key") == options.given("signer"):
-        raise _usage("a bundle is signed with `--key FILE` or with `--signer COMMAND`", "--key keys/vendor.key")
+        raise misused("a bundle is signed with `--key FILE` or with `--signer COMMAND`", "--key keys/vendor.key")
     if options.given("key") and options.given("public-key"):
-        raise _usage("`--public-key` belongs to `--signer`: a private key knows its own", "--key keys/vendor.key")
+        raise misused("`--public-key` belongs to `--signer`: a private key knows its own", "--key keys/vendor.key")
     if options.given("signer") and not (options.given("public-key") or options.given("certificate")):
-        raise _usage(
+        raise misused(
             "`--signer` needs the public key: nothing is stored before it has been checked",
             "--public-key keys/vendor.pub",
         )
     if options.given("chain") and not options.given("certificate"):
-        raise _usage("`--chain` belongs to `--certificate`", "--certificate keys/vendor.crt --chain keys/ca.crt")
-
-
-def _usage(message: str, hint: str) -> UsageError:
-    return UsageError(Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint))
+        raise misused("`--chain` belongs to `--certificate`", "--certificate keys/vendor.crt --chain keys/ca.crt")
 
 
 def _certificates(options: Options) -> Certificates | None:

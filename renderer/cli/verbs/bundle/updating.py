@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from renderer.cli.registries import REGISTRY_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
-from renderer.errors import Finding, UsageError, Where
+from renderer.cli.usage import misused
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def _layout(path: str) -> Layout:
 
 def _held(options: Options, new: Layout) -> Held:
     """What `--base` names: a lock and a receipt by their endings, anything else is a bundle."""
+    from renderer.adapters.certificate_files import read_public_key
     from renderer.cli import stores, wiring
     from renderer.commands.bundle import bases
 
@@ -42,8 +43,8 @@ def _held(options: Options, new: Layout) -> Held:
         return bases.held_by_lock(files.read(files.relative(base)), base, bases.name_of(new), store)
     if base.endswith(".json"):
         if not options.given("receipt-key"):
-            raise UsageError(_usage("a receipt is believed when its signature holds", "--receipt-key keys/site.pub"))
-        keys = [Path(path).read_bytes() for path in options.texts("receipt-key")]
+            raise misused("a receipt is believed when its signature holds", "--receipt-key keys/site.pub")
+        keys = [read_public_key(path) for path in options.texts("receipt-key")]
         return bases.held_by_receipt(files.read(files.relative(base)), keys, base)
     return bases.held_by_bundle(_layout(base))
 
@@ -57,7 +58,7 @@ def _apply(options: Options) -> Outcome:
     if base is not None and profile is None:
         return _put_together(options, BundleBase(_layout(base)))
     if base is not None or profile is None:
-        raise UsageError(_usage("a delta needs its base: the older bundle, or the site", "--base bundles/old.tar"))
+        raise misused("a delta needs its base: the older bundle, or the site", "--base bundles/old.tar")
     files = wiring.files_around(profile)
     site = Loader(wiring.workspace(files)).site(files.relative(profile)).site
     with registries.open_registry(options, site.registry) as registry:
@@ -75,10 +76,6 @@ def _put_together(options: Options, base: Base) -> Outcome:
     with LayoutReceiver(Path(output), output, FileLayoutWriter(Path.cwd()), earlier=None) as incoming:
         told = registries.progress(options)
         return apply(delta, base, policy, incoming, lambda: _layout(output), told, now=wiring.now(), jobs=jobs)
-
-
-def _usage(message: str, hint: str) -> Finding:
-    return Finding(code="usage", message=message, where=Where(subject="command line"), hint=hint)
 
 
 DIFF: Final = Command(
