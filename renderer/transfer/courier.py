@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from renderer.errors import Finding, RemoteError, RendererError
-from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.transfer import Delivery, Traffic
 from renderer.model.reference import Digest
 from renderer.ports import BundleSource, Journal, Progress, Registry
@@ -82,7 +81,7 @@ class Courier:
 
     def _send(self, repository: str, delivery: Delivery, what: str) -> None:
         descriptor = delivery.descriptor
-        plain = Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=descriptor.size)
+        plain = descriptor.bare
         source = self.source(delivery.source)
 
         def told(session: str, position: int) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from renderer.errors import Where
 from renderer.formats.bundle.artifact import (
-    IMAGE_CONFIG,
     IMAGE_INDEX,
     INDEX_TYPES,
     index_content,
@@ -36,9 +35,7 @@ def see_to_referrers(registry: Registry, repository: str, subject: Digest, refer
 def as_referrer(descriptor: Descriptor, content: bytes, location: str) -> Descriptor:
     """The descriptor that a list of referrers holds: with the artifact's type and the manifest's annotations."""
     parsed = parse_manifest(content, Where(file=location, subject=f"manifest {descriptor.digest}"))
-    config = parsed.config.media_type
-    kind = parsed.artifact_type or (None if config == IMAGE_CONFIG else config)
-    return replace(descriptor, annotations=parsed.annotations, artifact_type=kind)
+    return replace(descriptor, annotations=parsed.annotations, artifact_type=parsed.type_of_referrer)
 
 
 def _listed(registry: Registry, repository: str, tag: str, without: Collection[Digest]) -> list[Descriptor]:

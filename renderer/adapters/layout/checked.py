@@ -8,14 +8,13 @@ from collections.abc import Callable
 from typing import BinaryIO, Final, cast
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
-from renderer.formats.bundle.artifact import INDEX_LIMIT
-from renderer.formats.bundle.checked_stream import CheckedStream
+from renderer.formats.bundle.artifact import COPY_AGAIN, INDEX_LIMIT
+from renderer.formats.bundle.checked_stream import CheckedStream, blob_refused
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 
 _MEMORY_LIMIT: Final = 256 * 2**20
 _MARKER_LIMIT: Final = 1024
-COPY_AGAIN: Final = "copy the bundle again from where it was published"
 
 
 class Extent:
@@ -127,16 +126,7 @@ class CheckedLayout:
         return lambda got: self._refusal(descriptor, "blob-digest-mismatch", message, got)
 
     def _refusal(self, descriptor: Descriptor, code: str, message: str, got: str) -> BundleRefusedError:
-        return BundleRefusedError(
-            Finding(
-                code=code,
-                message=message,
-                where=Where(file=self._location, subject=f"blob {descriptor.digest}"),
-                expected=f"{descriptor.digest}, {descriptor.size} bytes",
-                got=got,
-                hint=COPY_AGAIN,
-            )
-        )
+        return blob_refused(self._location, descriptor, code, message, got=got, hint=COPY_AGAIN)
 
 
 def no_layout(location: str, got: str, hint: str = "sitewright bundle build bundle.yaml -o DIR") -> Finding:

@@ -6,8 +6,9 @@ import os
 import stat
 from pathlib import Path
 
-from renderer.adapters.layout.checked import COPY_AGAIN, CheckedLayout, Extent, blob_at, is_stranger
+from renderer.adapters.layout.checked import CheckedLayout, Extent, blob_at, is_stranger
 from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.formats.bundle.artifact import COPY_AGAIN
 from renderer.model.reference import Digest
 
 

@@ -9,9 +9,10 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from renderer.adapters.layout.checked import COPY_AGAIN, CheckedLayout, Extent, blob_at, is_stranger
+from renderer.adapters.layout.checked import CheckedLayout, Extent, blob_at, is_stranger
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.archives import LAYOUT_MEMBERS, ArchiveError, members
+from renderer.formats.bundle.artifact import COPY_AGAIN
 from renderer.model.reference import Digest
 
 

@@ -21,6 +21,7 @@ from renderer.formats.bundle.artifact import (
     index_content,
     parse_manifest,
 )
+from renderer.formats.bundle.checked_stream import blob_refused
 from renderer.formats.trust.cosign import signature_tag
 from renderer.model.bundles.address import BundleAddress, versions
 from renderer.model.bundles.extension import Descriptor
@@ -189,16 +190,8 @@ class RepositorySource:
             )
 
     def _refused(self, descriptor: Descriptor, code: str, message: str, got: str) -> BundleRefusedError:
-        return BundleRefusedError(
-            Finding(
-                code=code,
-                message=message,
-                where=Where(file=self._location, subject=f"blob {descriptor.digest}"),
-                expected=f"{descriptor.digest}, {descriptor.size} bytes",
-                got=got,
-                hint="push the bundle again from where it was published",
-            )
-        )
+        hint = "push the bundle again from where it was published"
+        return blob_refused(self._location, descriptor, code, message, got=got, hint=hint)
 
     def _not_found(self) -> Finding:
         found = versions(self._registry.tags(self._address.repository))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
 from renderer.formats.bundle.artifact import (
+    COPY_AGAIN,
     find_bundle,
     parse_index,
 )
@@ -106,7 +107,7 @@ def blobs_of(source: Layout, index: bytes) -> dict[Digest, Descriptor]:
                     code="blob-missing",
                     message=f"the blob `{digest}` is not in the bundle",
                     where=Where(file=source.location),
-                    hint="copy the bundle again from where it was published",
+                    hint=COPY_AGAIN,
                 )
                 for digest in missing
             )

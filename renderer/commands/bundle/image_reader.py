@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.commands.bundle.blobs import in_memory
-from renderer.commands.bundle.places import REFERRERS_LIMIT, ImagePlace, as_referrer, plain
+from renderer.commands.bundle.places import REFERRERS_LIMIT, ImagePlace, as_referrer
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
     CARRIED,
@@ -57,7 +57,7 @@ def read_image(
     referrers come along when what they speak of does. `where` is the field of the document that names the place.
     Raises InputError (`not-an-image`), BundleRefusedError, RemoteError.
     """
-    content = replace(plain(root), annotations={CARRIED: "true"})
+    content = replace(root.bare, annotations={CARRIED: "true"})
     taken = _Taken(place)
     omitted: tuple[Platform, ...] = ()
     attestations: tuple[Referrer, ...] = ()
@@ -66,7 +66,7 @@ def read_image(
         chosen, omitted = _for_platforms(taken, entries, platforms)
         attestations = tuple(_attestations(taken, entries, {one.digest for one in chosen.values()}))
     else:
-        chosen = {_only_platform(taken, reference, content, where): plain(content)}
+        chosen = {_only_platform(taken, reference, content, where): content.bare}
     for manifest in chosen.values():
         taken.manifest(manifest)
     referrers = _referrers(taken, (content.digest, *(one.digest for one in chosen.values())), attestations)
@@ -92,7 +92,7 @@ class _Taken:
     def peek(self, descriptor: Descriptor) -> bytes | None:
         """A manifest or index, which is not taken yet; None when the place does not hold it."""
         if descriptor.digest not in self._documents:
-            self._documents[descriptor.digest] = self.place.manifest(plain(descriptor))
+            self._documents[descriptor.digest] = self.place.manifest(descriptor.bare)
         return self._documents[descriptor.digest]
 
     def document(self, descriptor: Descriptor) -> bytes:
@@ -100,7 +100,7 @@ class _Taken:
         content = self.peek(descriptor)
         if content is None:
             raise malformed(self.at(descriptor), f"`{descriptor.digest}` is named, but it is not there")
-        self._blobs.setdefault(descriptor.digest, in_memory(plain(descriptor), content))
+        self._blobs.setdefault(descriptor.digest, in_memory(descriptor.bare, content))
         return content
 
     def manifest(self, descriptor: Descriptor) -> ImageManifest:
@@ -108,7 +108,7 @@ class _Taken:
         manifest = parse_manifest(self.document(descriptor), self.at(descriptor))
         for part in (manifest.config, *manifest.layers):
             if part.digest not in self._blobs:
-                self._blobs[part.digest] = self.place.blob(plain(part))
+                self._blobs[part.digest] = self.place.blob(part.bare)
         return manifest
 
     def platform(self, manifest: ImageManifest) -> Platform | None:
@@ -147,7 +147,7 @@ def _listed_platforms(taken: _Taken, entries: Iterable[IndexEntry]) -> Iterator[
             content = taken.peek(descriptor)
             platform = taken.platform(parse_manifest(content, taken.at(descriptor))) if content else None
         if platform is not None and platform.os != "unknown":
-            yield platform, plain(descriptor)
+            yield platform, descriptor.bare
 
 
 def _attestations(taken: _Taken, entries: Iterable[IndexEntry], subjects: set[Digest]) -> Iterator[Referrer]:

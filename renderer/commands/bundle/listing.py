@@ -15,6 +15,7 @@ from renderer.commands.bundle.assembly import entry_name, listed
 from renderer.errors import Finding, Where
 from renderer.formats.bundle.artifact import (
     BUNDLE_TYPE,
+    COPY_AGAIN,
     IMAGE_INDEX,
     IMAGE_MANIFEST,
     INDEX_LIMIT,
@@ -33,7 +34,6 @@ from renderer.ports import BundleSource
 
 _INDEX_FIELDS: Final = frozenset({"schemaVersion", "mediaType", "manifests"})
 _ENTRY_FIELDS: Final = frozenset({"mediaType", "digest", "size", "artifactType", "annotations"})
-_COPY_AGAIN: Final = "copy the bundle again from where it was published"
 
 
 def check_index(index: bytes, verified: VerifiedBundle, source: BundleSource) -> list[Finding]:
@@ -59,7 +59,7 @@ def check_index(index: bytes, verified: VerifiedBundle, source: BundleSource) ->
     for name, wanted in expected.items():
         message = f"`index.json` does not list `{name}`, which the signed bundle carries"
         findings.append(
-            Finding(code="blob-missing", message=message, where=where, expected=str(wanted.digest), hint=_COPY_AGAIN)
+            Finding(code="blob-missing", message=message, where=where, expected=str(wanted.digest), hint=COPY_AGAIN)
         )
     return findings
 
@@ -123,4 +123,4 @@ def _strange_fields(document: Json, where: Where) -> Iterator[Finding]:
 
 
 def _tampered(message: str, where: Where, expected: str, got: str) -> Finding:
-    return Finding(code="bundle-tampered", message=message, where=where, expected=expected, got=got, hint=_COPY_AGAIN)
+    return Finding(code="bundle-tampered", message=message, where=where, expected=expected, got=got, hint=COPY_AGAIN)

@@ -10,7 +10,6 @@ from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
     BUNDLE_TYPE,
     DELTA_TYPE,
-    IMAGE_CONFIG,
     INDEX_TYPES,
     MANIFEST_LIMIT,
     MANIFEST_TYPES,
@@ -54,17 +53,9 @@ class ImagePlace(Protocol):
         ...
 
 
-def plain(descriptor: Descriptor) -> Descriptor:
-    """The same descriptor without annotations."""
-    return Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=descriptor.size)
-
-
 def as_referrer(descriptor: Descriptor, manifest: ImageManifest) -> Descriptor:
     """The descriptor of a manifest that refers to another, with the type that it has (image-spec 1.1, manifest.md)."""
-    config = manifest.config.media_type
-    return replace(
-        plain(descriptor), artifact_type=manifest.artifact_type or (config if config != IMAGE_CONFIG else None)
-    )
+    return replace(descriptor.bare, artifact_type=manifest.type_of_referrer)
 
 
 class LayoutPlace:
@@ -93,7 +84,7 @@ class LayoutPlace:
             where = Where(file=self.location, subject=f"manifest {descriptor.digest}")
             raise malformed(where, f"a manifest has at most {MANIFEST_LIMIT} bytes, this one has {descriptor.size}")
         try:
-            return self._layout.blob(plain(descriptor))
+            return self._layout.blob(descriptor.bare)
         except BundleRefusedError as error:
             if error.findings[0].code == "blob-missing":
                 return None
@@ -101,7 +92,7 @@ class LayoutPlace:
 
     def blob(self, descriptor: Descriptor) -> Blob:
         """A config or a layer."""
-        bare = plain(descriptor)
+        bare = descriptor.bare
         return Blob(descriptor=bare, open=lambda: self._layout.open_blob(bare))
 
     def referrers(self, subject: Digest) -> tuple[Referrer, ...]:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 
 from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.listing import check_index
-from renderer.commands.bundle.verify import verdict_json
+from renderer.commands.bundle.verify import verdict_json, verified_lines
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
 from renderer.formats.bundle.artifact import (
     INDEX_TYPES,
@@ -23,7 +23,7 @@ from renderer.formats.bundle.artifact import (
 from renderer.formats.bundle.closure import closure
 from renderer.formats.bundle.packing import PackingList, packing_tag, read_packing_list
 from renderer.formats.bundle.parts import holders_of_signatures, read_parts
-from renderer.formats.documents.wording import count, headline, identity, size
+from renderer.formats.documents.wording import count, identity, size
 from renderer.model.bundles.address import BundleAddress
 from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
@@ -214,10 +214,8 @@ def _signed(verified: VerifiedBundle) -> list[Descriptor]:
     found: dict[Digest, Descriptor] = {}
     for image in verified.bundle.images:
         if is_carried(image):
-            parts = (image.content, *image.platforms.values(), *(one.content for one in image.referrers))
-            for part in parts:
-                plain = Descriptor(media_type=part.media_type, digest=part.digest, size=part.size)
-                found.setdefault(part.digest, plain)
+            for part in (image.content, *image.manifests):
+                found.setdefault(part.digest, part.bare)
     return list(found.values())
 
 
@@ -236,9 +234,7 @@ def _outcome(
     bundle, verdict = verified.bundle, verified.verdict
     volume, total = sum(one.size for one in fetched), sum(one.size for one in wanted.values())
     lines = [
-        f"{headline(bundle)}: verified",
-        f"  {verified.manifest.digest}",
-        f"  {' and '.join(verdict.signers)} signed; trust policy {verdict.policy} asks for {verdict.threshold}",
+        *verified_lines(verified),
         f"  {count(len(fetched), 'blob')} fetched ({size(volume)}), {len(wanted) - len(fetched)} here already",
     ]
     return Outcome(

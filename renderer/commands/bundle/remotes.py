@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from renderer.commands.bundle.places import REFERRERS_LIMIT, as_referrer, plain
+from renderer.commands.bundle.places import REFERRERS_LIMIT, as_referrer
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.bundle.artifact import CHART_LAYER, MANIFEST_TYPES, malformed, parse_manifest
 from renderer.formats.bundle.remote_source import RemoteChart, RemoteName
@@ -44,7 +44,7 @@ class RegistryPlace:
 
     def blob(self, descriptor: Descriptor) -> Blob:
         """A config or a layer."""
-        bare = plain(descriptor)
+        bare = descriptor.bare
         return Blob(descriptor=bare, open=lambda: self._registry.read_blob(self._repository, bare))
 
     def referrers(self, subject: Digest) -> tuple[Referrer, ...]:

@@ -10,6 +10,7 @@ from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.listing import check_index, check_marker
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.bundle.artifact import (
+    COPY_AGAIN,
     parse_manifest,
 )
 from renderer.formats.bundle.document import spell_time
@@ -27,7 +28,6 @@ from renderer.stages.verify import verify as verify_parts
 
 _CHUNK: Final = 256 * 1024
 _SHOWN: Final = 10
-_COPY_AGAIN: Final = "copy the bundle again from where it was published"
 
 
 def verify(source: Layout, policy: TrustPolicy, *, now: datetime, executor: Executor | None = None) -> Outcome:
@@ -77,7 +77,7 @@ class _BlobCheck:
     def _image(self, image: BundleImage) -> None:
         """An image for every platform that the bundle carries, and what speaks of it."""
         self._content(image.content)
-        for manifest in (*image.platforms.values(), *(referrer.content for referrer in image.referrers)):
+        for manifest in image.manifests:
             self._manifest(manifest)
 
     def _manifest(self, descriptor: Descriptor) -> None:
@@ -140,7 +140,7 @@ def _strangers(source: Layout, check: _BlobCheck) -> list[Finding]:
 
 def _remove(location: str, path: str) -> str:
     if location.endswith(".tar"):
-        return f"{_COPY_AGAIN}; or: tar --delete -f {shlex.quote(location)} {shlex.quote(path)}"
+        return f"{COPY_AGAIN}; or: tar --delete -f {shlex.quote(location)} {shlex.quote(path)}"
     return f"rm {shlex.quote(f'{location}/{path}')}"
 
 
@@ -155,13 +155,21 @@ def verdict_json(verdict: Verdict) -> dict[str, Json]:
     }
 
 
+def verified_lines(verified: VerifiedBundle) -> list[str]:
+    """Which bundle it is, and who says so."""
+    verdict = verified.verdict
+    return [
+        f"{headline(verified.bundle)}: verified",
+        f"  {verified.manifest.digest}",
+        f"  {' and '.join(verdict.signers)} signed; trust policy {verdict.policy} asks for {verdict.threshold}",
+    ]
+
+
 def _outcome(verified: VerifiedBundle, check: _BlobCheck) -> Outcome:
     bundle, verdict = verified.bundle, verified.verdict
     carried = sum(is_carried(image) for image in bundle.images)
     lines = [
-        f"{headline(bundle)}: verified",
-        f"  {verified.manifest.digest}",
-        f"  {' and '.join(verdict.signers)} signed; trust policy {verdict.policy} asks for {verdict.threshold}",
+        *verified_lines(verified),
         *signature_table(verdict.signatures),
         f"  {count(len(check.found), 'blob')} hashed ({size(check.size)}), all as signed",
         f"  {count(len(bundle.images), 'image')}, {carried} of them carried",

@@ -97,12 +97,12 @@ class _Load:
         known = self.manifests.get(descriptor.digest)
         if known is not None:
             return known
-        plain = _plain(descriptor)
+        plain = descriptor.bare
         stored = self.manifests[descriptor.digest] = StoredManifest(descriptor=plain, content=self.source.blob(plain))
         if descriptor.media_type not in INDEX_TYPES:
             parsed = parse_manifest(stored.content, self._where(descriptor))
             for blob in (parsed.config, *parsed.layers):
-                self.blobs.setdefault(blob.digest, _plain(blob))
+                self.blobs.setdefault(blob.digest, blob.bare)
         return stored
 
     def listed(self, index: StoredManifest) -> frozenset[Digest]:
@@ -112,10 +112,6 @@ class _Load:
 
     def _where(self, descriptor: Descriptor) -> Where:
         return Where(file=self.source.location, subject=f"manifest {descriptor.digest}")
-
-
-def _plain(descriptor: Descriptor) -> Descriptor:
-    return Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=descriptor.size)
 
 
 def _not_carried(target: ImageTarget) -> Finding:

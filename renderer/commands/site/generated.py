@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from renderer.commands.site.captured_file import locked_values
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.errors import Finding, Severity
+from renderer.formats.documents.wording import table
 from renderer.model.fields import Json
 from renderer.model.generated.groups import CertificateWish, GeneratedGroup
 from renderer.model.generated.lines import split_path
@@ -77,7 +78,7 @@ class _Listing:
             yield f"{self.site.name}: no chart invents anything"
             return
         rows = [(group.name, ", ".join(kind.value for kind in group.kinds), self._mode(group)) for group in groups]
-        yield from _table([("GROUP", "HOLDS", "SETTLED"), *rows])
+        yield from table(("GROUP", "HOLDS", "SETTLED"), rows, indent="")
         for group in groups:
             yield ""
             yield f"{group.name}: {self._settled(group)}"
@@ -223,10 +224,3 @@ def _certificate(wish: CertificateWish) -> Json:
         "days": wish.days,
         "algorithm": wish.algorithm,
     }
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """The rows in columns as wide as their widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -45,6 +45,9 @@ MANIFEST_LIMIT: Final = 4 * 2**20
 CONFIG_LIMIT: Final = 32 * 2**20
 _ENTRY_LIMIT: Final = 20_000
 
+COPY_AGAIN: Final = "copy the bundle again from where it was published"
+"""What helps against whatever is wrong with a bundle's bytes."""
+
 ReadBlob = Callable[[Descriptor], bytes]
 """The checked bytes behind a descriptor; `BundleSource.blob` is one."""
 
@@ -58,6 +61,12 @@ class ImageManifest:
     annotations: Mapping[str, str] = field(default_factory=dict)
     artifact_type: str | None = None
     subject: Descriptor | None = None
+
+    @property
+    def type_of_referrer(self) -> str | None:
+        """What a list of referrers calls it (distribution-spec 1.1): its own type, else that of its config."""
+        config = self.config.media_type
+        return self.artifact_type or (config if config != IMAGE_CONFIG else None)
 
     def content(self) -> bytes:
         """The manifest's bytes."""
@@ -270,7 +279,7 @@ def bundle_manifest(
     ).content()
 
 
-_COPY_AGAIN: Final = "copy it again from where it was published"
+_COPY_IT_AGAIN: Final = "copy it again from where it was published"
 
 
 def _read(content: bytes, limit: int, where: Where, read: Callable[[Fields], T]) -> T:
@@ -280,7 +289,7 @@ def _read(content: bytes, limit: int, where: Where, read: Callable[[Fields], T])
     except FieldError as error:
         place = replace(where, path=spell_path(error.path) or None)
         raise BundleRefusedError(
-            replace(error.finding(), code="bundle-malformed", where=place, hint=_COPY_AGAIN)
+            replace(error.finding(), code="bundle-malformed", where=place, hint=_COPY_IT_AGAIN)
         ) from error
     except ValueError as error:
         raise malformed(where, str(error)) from error
@@ -294,4 +303,4 @@ def bounded(descriptor: Descriptor, limit: int, where: Where) -> None:
 
 def malformed(where: Where, message: str) -> BundleRefusedError:
     """A document of a bundle that is not what its media type says."""
-    return BundleRefusedError(Finding(code="bundle-malformed", message=message, where=where, hint=_COPY_AGAIN))
+    return BundleRefusedError(Finding(code="bundle-malformed", message=message, where=where, hint=_COPY_IT_AGAIN))

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from renderer.errors import BundleRefusedError
+from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.model.bundles.extension import Descriptor
 
 if TYPE_CHECKING:
@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 PIECE: Final = 1024 * 1024
 """Bytes that are read at once where nobody asks for less."""
+
+
+def blob_refused(
+    location: str, descriptor: Descriptor, code: str, message: str, *, got: str, hint: str
+) -> BundleRefusedError:
+    """The error for a blob that is missing, or is not what its descriptor names; to be raised."""
+    return BundleRefusedError(
+        Finding(
+            code=code,
+            message=message,
+            where=Where(file=location, subject=f"blob {descriptor.digest}"),
+            expected=f"{descriptor.digest}, {descriptor.size} bytes",
+            got=got,
+            hint=hint,
+        )
+    )
 
 
 class CheckedStream(io.RawIOBase):

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from renderer.formats.bundle.artifact import (
-    CONFIG_LIMIT,
     CREATED,
     DELTA_TYPE,
     TITLE,
@@ -19,15 +18,14 @@ from renderer.formats.bundle.artifact import (
     descriptor_json,
     read_descriptor,
 )
-from renderer.formats.bundle.document import only, parse_time, spell_time
-from renderer.formats.canonical_json import canonical_json, parse_json
+from renderer.formats.bundle.document import API_VERSION, only, parse_time, read_head, spell_time
+from renderer.formats.canonical_json import canonical_json
 from renderer.model.bundles.delta import BaseKind, Delta, DeltaBase, DeltaBlob
 from renderer.model.bundles.extension import Descriptor, extension_name
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import Digest
 from renderer.model.version import Version
 
-API_VERSION: Final = "sitewright.dev/v1"
 KIND: Final = "Delta"
 
 
@@ -64,21 +62,7 @@ def _blob(blob: DeltaBlob) -> Json:
 
 def decode_delta(content: bytes) -> Delta:
     """The delta that `delta.json` describes. Raises FieldError or ValueError; its digest must have been checked."""
-    document = Fields.of(parse_json(content, limit=CONFIG_LIMIT))
-    stated = (document.text("apiVersion"), document.text("kind"))
-    if stated != (API_VERSION, KIND):
-        raise FieldError(
-            document.at("apiVersion"),
-            "this version of Sitewright cannot read such a delta",
-            code="unknown-api-version",
-            expected=f"`{API_VERSION}`, kind `{KIND}`",
-            got=f"`{stated[0]}`, kind `{stated[1]}`",
-            hint="upgrade Sitewright",
-        )
-    only(document, "apiVersion kind metadata spec")
-    metadata, spec = document.child("metadata"), document.child("spec")
-    only(metadata, "name version")
-    only(spec, "sequence created target index base blobs")
+    metadata, spec = read_head(content, KIND, "sequence created target index base blobs")
     try:
         return Delta(
             name=metadata.parsed("name", extension_name),

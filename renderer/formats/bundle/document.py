@@ -51,21 +51,7 @@ def encode_bundle(bundle: Bundle) -> bytes:
 
 def decode_bundle(content: bytes) -> Bundle:
     """The bundle that `bundle.json` describes. Raises FieldError or ValueError; its digest must have been checked."""
-    document = Fields.of(parse_json(content, limit=CONFIG_LIMIT))
-    api_version = document.text("apiVersion")
-    if (api_version, document.text("kind")) != (API_VERSION, KIND):
-        raise FieldError(
-            document.at("apiVersion"),
-            "this version of Sitewright cannot read such a bundle",
-            code="unknown-api-version",
-            expected=f"`{API_VERSION}`, kind `{KIND}`",
-            got=f"`{api_version}`, kind `{document.text('kind')}`",
-            hint="upgrade Sitewright",
-        )
-    only(document, "apiVersion kind metadata spec")
-    metadata, spec = document.child("metadata"), document.child("spec")
-    only(metadata, "name version")
-    only(spec, "sequence created platforms extensions images")
+    metadata, spec = read_head(content, KIND, "sequence created platforms extensions images")
     try:
         return Bundle(
             name=metadata.parsed("name", extension_name),
@@ -80,6 +66,29 @@ def decode_bundle(content: bytes) -> Bundle:
         raise
     except ValueError as error:
         raise FieldError((), str(error)) from error
+
+
+def read_head(content: bytes, kind: str, known: str) -> tuple[Fields, Fields]:
+    """`metadata` (name and version) and `spec` of a config blob of this kind; `known` are the fields of `spec`.
+
+    Raises FieldError, with the code `unknown-api-version` for what another version of Sitewright has written.
+    """
+    document = Fields.of(parse_json(content, limit=CONFIG_LIMIT))
+    stated = (document.text("apiVersion"), document.text("kind"))
+    if stated != (API_VERSION, kind):
+        raise FieldError(
+            document.at("apiVersion"),
+            f"this version of Sitewright cannot read such a {kind.lower()}",
+            code="unknown-api-version",
+            expected=f"`{API_VERSION}`, kind `{kind}`",
+            got=f"`{stated[0]}`, kind `{stated[1]}`",
+            hint="upgrade Sitewright",
+        )
+    only(document, "apiVersion kind metadata spec")
+    metadata, spec = document.child("metadata"), document.child("spec")
+    only(metadata, "name version")
+    only(spec, known)
+    return metadata, spec
 
 
 def only(fields: Fields, known: str) -> None:

@@ -77,7 +77,7 @@ def referrer_manifest(bundle: bytes, subject: Descriptor) -> SignatureManifest:
         layers=(describe(bundle, BUNDLE_MEDIA_TYPE),),
         annotations={BUNDLE_CONTENT: "dsse-envelope", BUNDLE_PREDICATE: SIGN_PREDICATE},
         artifact_type=BUNDLE_MEDIA_TYPE,
-        subject=Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size),
+        subject=subject.bare,
     ).content()
     listed = replace(describe(content, IMAGE_MANIFEST), artifact_type=BUNDLE_MEDIA_TYPE)
     return SignatureManifest(descriptor=listed, blobs=(content, _EMPTY, bundle))

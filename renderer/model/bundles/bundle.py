@@ -69,6 +69,11 @@ class BundleImage:
     index: Digest | None = None
 
     @property
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """The manifests that the bundle carries: one for each platform, and what speaks of them."""
+        return (*self.platforms.values(), *(referrer.content for referrer in self.referrers))
+
+    @property
     def digest(self) -> Digest:
         """The digest that pins this image."""
         return self.content.digest

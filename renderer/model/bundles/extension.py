@@ -47,6 +47,11 @@ class Descriptor:
         if self.size < 0:
             raise ValueError("a descriptor's size cannot be negative")
 
+    @property
+    def bare(self) -> Descriptor:
+        """The same content, and nothing said about it: no annotations, no artifact type."""
+        return Descriptor(media_type=self.media_type, digest=self.digest, size=self.size)
+
 
 class ComponentKind(Enum):
     """How a component yields objects."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import ImageManifest
-from renderer.formats.bundle.document import decode_bundle
+from renderer.formats.bundle.artifact import COPY_AGAIN, ImageManifest
 from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy, TrustRule
 from renderer.model.fields import FieldError, spell_path
 from renderer.model.reference import Digest
+
+T = TypeVar("T")
 
 
 def check_bytes(content: bytes, descriptor: Descriptor, what: str, where: Where) -> None:
@@ -26,21 +29,24 @@ def check_bytes(content: bytes, descriptor: Descriptor, what: str, where: Where)
                 where=where,
                 expected=f"{descriptor.digest}, {descriptor.size} bytes",
                 got=f"{got}, {len(content)} bytes",
-                hint="copy the bundle again from where it was published",
+                hint=COPY_AGAIN,
             )
         )
 
 
-def read_config(content: bytes, where: Where) -> Bundle:
-    """The bundle that the signed config describes."""
+def read_config(content: bytes, decode: Callable[[bytes], T], name: str, where: Where) -> T:
+    """What the signed config, `bundle.json` or `delta.json`, describes.
+
+    Raises BundleRefusedError (`bundle-malformed`, `unknown-api-version`).
+    """
     try:
-        return decode_bundle(content)
+        return decode(content)
     except FieldError as error:
-        where = replace(where, subject="bundle.json", path=spell_path(error.path) or None)
+        where = replace(where, subject=name, path=spell_path(error.path) or None)
         code = error.code if error.code == "unknown-api-version" else "bundle-malformed"
         raise BundleRefusedError(replace(error.finding(), code=code, where=where)) from error
     except ValueError as error:
-        where = replace(where, subject="bundle.json")
+        where = replace(where, subject=name)
         raise BundleRefusedError(Finding(code="bundle-malformed", message=str(error), where=where)) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from renderer.errors import BundleRefusedError, Finding, Where
@@ -10,8 +9,7 @@ from renderer.formats.bundle.delta import decode_delta
 from renderer.formats.bundle.parts import BundleParts
 from renderer.model.bundles.delta import Delta
 from renderer.model.bundles.trust import TrustPolicy, Verdict
-from renderer.model.fields import FieldError, spell_path
-from renderer.stages.verify.contents import check_bytes
+from renderer.stages.verify.contents import check_bytes, read_config
 from renderer.stages.verify.judgement import judge, not_enough
 
 
@@ -27,21 +25,8 @@ def verify_delta(parts: BundleParts, policy: TrustPolicy, *, now: datetime, sour
         raise BundleRefusedError(not_enough(verdict, policy, where))
     config = parts.config_bytes(manifest, source)
     check_bytes(config, manifest.config, "delta config", where)
-    delta = read_delta(config, where)
+    delta = read_config(config, decode_delta, "delta.json", where)
     if delta.name != verdict.bundle or delta.index.digest not in {layer.digest for layer in manifest.layers}:
         message = "the manifest of the delta and its config contradict each other"
         raise BundleRefusedError(Finding(code="bundle-tampered", message=message, where=where))
     return delta, verdict
-
-
-def read_delta(content: bytes, where: Where) -> Delta:
-    """The delta that a config describes. Raises BundleRefusedError (`bundle-malformed`, `unknown-api-version`)."""
-    where = replace(where, subject="delta.json")
-    try:
-        return decode_delta(content)
-    except FieldError as error:
-        code = error.code if error.code == "unknown-api-version" else "bundle-malformed"
-        place = replace(where, path=spell_path(error.path) or None)
-        raise BundleRefusedError(replace(error.finding(), code=code, where=place)) from error
-    except ValueError as error:
-        raise BundleRefusedError(Finding(code="bundle-malformed", message=str(error), where=where)) from error

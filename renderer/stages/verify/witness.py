@@ -11,6 +11,7 @@ from renderer.formats.bundle.artifact import (
     BUNDLE_TYPE,
     ReadBlob,
 )
+from renderer.formats.bundle.document import decode_bundle
 from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.trust import TrustPolicy
@@ -68,7 +69,7 @@ def verify(
         raise BundleRefusedError(not_enough(verdict, policy, where))
     config = parts.config_bytes(manifest, source)
     check_bytes(config, manifest.config, "bundle config", where)
-    bundle = read_config(config, where)
+    bundle = read_config(config, decode_bundle, "bundle.json", where)
     where = replace(where, subject=f"bundle {bundle.name} {bundle.version}")
     check_agreement(bundle, manifest, verdict.bundle, where)
     check_age(bundle, rule, policy, now, where)
