@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from renderer.adapters.signing import KeyFileSigner
-from renderer.commands import bundle as commands
+from renderer.commands.bundle.sign import sign as sign_bundle
 from renderer.errors import BundleRefusedError, Finding, InputError
 from renderer.formats.bundle.artifact import describe
 from renderer.model.bundles.signing import SignatureForm
@@ -54,7 +54,7 @@ class Bank(Workshop):
         self.write({"keys/holder.pem": holder.private_pem})
         key = KeyFileSigner(self.root / "keys/holder.pem", "keys/holder.pem")
         certificates = (holder.der, self.below.der) if chain else (holder.der,)
-        commands.sign(self.open(), key, self.writer, "bundle", forms=forms, certificates=certificates)
+        sign_bundle(self.open(), key, self.writer, "bundle", forms=forms, certificates=certificates)
 
     def trusting(
         self,

@@ -29,7 +29,7 @@ READ = """
 import sys, time
 from pathlib import Path
 from renderer.adapters.layout import open_layout
-from renderer.commands.bundle import verify
+from renderer.commands.bundle.verify import verify
 from renderer.errors import RendererError
 from renderer.formats.archives import ArchiveError, unpack
 from renderer.model.bundles.trust import TrustPolicy

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from renderer.adapters.signing import KeyFileSigner
-from renderer.commands import bundle as commands
+from renderer.commands.bundle.inspect import inspect as inspect_bundle
 from renderer.errors import BundleRefusedError, Finding
 from renderer.formats.bundle.artifact import (
     BUNDLE_CONFIG,
@@ -184,7 +184,7 @@ def test_what_is_no_bundle_is_neither_signed_nor_shown(config: bytes, tmp_path: 
     blobs = {f"bundle/blobs/sha256/{describe(one, '').digest.hex}": one for one in (config, parts.manifest_bytes)}
     entry = replace(parts.manifest, annotations={REF_NAME: "demo:1.0.0"})
     workshop.write({**blobs, "bundle/index.json": index_content([entry])})
-    for act in (lambda: workshop.sign("vendor"), lambda: commands.inspect(workshop.open(), now=NOW)):
+    for act in (lambda: workshop.sign("vendor"), lambda: inspect_bundle(workshop.open(), now=NOW)):
         finding = refusal(act)
         assert (finding.code, finding.where.file, finding.where.subject) == (
             "bundle-malformed",

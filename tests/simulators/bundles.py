@@ -17,7 +17,10 @@ from renderer.adapters.helm_embedded import EmbeddedHelm
 from renderer.adapters.layout import open_images, open_layout
 from renderer.adapters.layout_writer import FileLayoutWriter
 from renderer.adapters.signing import KeyFileSigner
-from renderer.commands import bundle as commands
+from renderer.commands.bundle.building.build import build as build_bundle
+from renderer.commands.bundle.building.workbench import Workbench
+from renderer.commands.bundle.sign import sign as sign_bundle
+from renderer.commands.bundle.verify import verify as verify_bundle
 from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.trust import Algorithm, TrustedKey, TrustPolicy, TrustRule
 from renderer.model.fields import Json
@@ -134,16 +137,16 @@ class Workshop:
 
     def build(self, output: str = "bundle", source: str = "bundle.yaml", created: datetime | None = None) -> Outcome:
         """`bundle build`."""
-        bench = commands.Workbench(engine=self.engine, executor=SerialExecutor(), registry=self.registry)
+        bench = Workbench(engine=self.engine, executor=SerialExecutor(), registry=self.registry)
         described = schema("bundle-source")
-        return commands.build(self.files, source, output, self.writer, bench, schema=described, created=created)
+        return build_bundle(self.files, source, output, self.writer, bench, schema=described, created=created)
 
     def sign(self, key: str, bundle: str = "bundle") -> Outcome:
         """`bundle sign`, with a key made before (or made now)."""
         if key not in self.keys:
             self.key(key)
         signer = KeyFileSigner(self.root / f"keys/{key}.pem", f"keys/{key}.pem")
-        return commands.sign(self.open(bundle), signer, self.writer, bundle)
+        return sign_bundle(self.open(bundle), signer, self.writer, bundle)
 
     def open(self, bundle: str = "bundle") -> Layout:
         """The bundle as a source of blobs."""
@@ -151,7 +154,7 @@ class Workshop:
 
     def verify(self, policy: TrustPolicy, bundle: str = "bundle", now: datetime = NOW) -> Outcome:
         """`bundle verify`."""
-        return commands.verify(self.open(bundle), policy, now=now)
+        return verify_bundle(self.open(bundle), policy, now=now)
 
     def load(
         self,

@@ -13,8 +13,8 @@ from renderer.adapters.layout_receiver import LayoutReceiver
 from renderer.adapters.layout_writer import FileLayoutWriter
 from renderer.adapters.registry.repository_source import RepositorySource
 from renderer.cli.progress import Silent
-from renderer.commands.bundle.pull import Origin, pull
-from renderer.commands.bundle.push import PushOptions, push
+from renderer.commands.bundle.carrying.pull import Origin, pull
+from renderer.commands.bundle.carrying.push import PushOptions, push
 from renderer.model.bundles.address import BundleAddress
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest

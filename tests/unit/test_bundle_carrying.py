@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from renderer.adapters.signing import KeyFileSigner
-from renderer.commands.bundle import sign
+from renderer.commands.bundle.sign import sign
 from renderer.errors import BundleRefusedError, InputError, RemoteError, RendererError, Where
 from renderer.formats.bundle.artifact import IMAGE_MANIFEST, find_bundle, parse_index
 from renderer.formats.bundle.packing import make_packing_list, packing_tag, read_packing_list

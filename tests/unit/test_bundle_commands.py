@@ -399,7 +399,7 @@ def test_a_damaged_bundle_is_not_signed(workshop: Workshop, tmp_path: Path) -> N
 
 
 def test_inspect_says_that_nobody_vouched(tmp_path: Path) -> None:
-    from renderer.commands.bundle import inspect
+    from renderer.commands.bundle.inspect import inspect
     from tests.simulators.bundles import NOW
 
     workshop, policy = signed(tmp_path)
@@ -423,7 +423,7 @@ def test_inspect_says_that_nobody_vouched(tmp_path: Path) -> None:
 
 
 def test_inspect_with_a_policy_shows_nothing_that_it_refuses(workshop: Workshop) -> None:
-    from renderer.commands.bundle import inspect
+    from renderer.commands.bundle.inspect import inspect
     from tests.simulators.bundles import NOW
 
     workshop.build()

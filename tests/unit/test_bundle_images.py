@@ -95,7 +95,7 @@ def test_an_index_keeps_its_bytes_and_loses_the_other_platforms(workshop: Worksh
 
 
 def test_what_was_left_out_is_shown(workshop: Workshop, layout: ImageLayout) -> None:
-    from renderer.commands.bundle import inspect
+    from renderer.commands.bundle.inspect import inspect
     from tests.simulators.bundles import NOW
 
     layout.image(NGINX, "linux/amd64", "linux/arm64", "linux/s390x")
@@ -253,7 +253,7 @@ def test_a_config_that_is_too_large_is_not_read(workshop: Workshop, layout: Imag
 def test_what_speaks_of_one_image_has_a_limit(
     workshop: Workshop, layout: ImageLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("renderer.commands.bundle.image_reader.REFERRERS_LIMIT", 3)
+    monkeypatch.setattr("renderer.commands.bundle.building.image_reader.REFERRERS_LIMIT", 3)
     index = layout.image(NGINX, "linux/amd64")
     for number in range(4):
         layout.referrer(index, text=str(number))

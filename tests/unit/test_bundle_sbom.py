@@ -11,7 +11,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
-from renderer.commands.bundle.bill import show_bill
+from renderer.commands.bundle.building.bill import show_bill
 from renderer.errors import BundleRefusedError, Where
 from renderer.formats.bundle.artifact import parse_manifest
 from renderer.model.outcome import Outcome

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from renderer.adapters.executors import ThreadExecutor
-from renderer.commands import bundle as commands
+from renderer.commands.bundle.verify import verify as verify_bundle
 from renderer.errors import BundleRefusedError, Finding
 from renderer.formats.bundle.artifact import REF_NAME
 from tests.simulators.bundles import NOW, signed
@@ -38,7 +38,7 @@ def test_what_is_wrong_is_told_in_the_same_order_with_any_number_of_workers(tmp_
     def told(workers: int | None) -> tuple[Finding, ...]:
         executor = ThreadExecutor(workers) if workers else None
         with pytest.raises(BundleRefusedError) as caught:
-            commands.verify(workshop.open(), policy, now=NOW, executor=executor)
+            verify_bundle(workshop.open(), policy, now=NOW, executor=executor)
         return caught.value.findings
 
     alone = told(None)
@@ -49,7 +49,7 @@ def test_what_is_wrong_is_told_in_the_same_order_with_any_number_of_workers(tmp_
 def test_a_bundle_is_the_same_to_many_workers(tmp_path: Path) -> None:
     workshop, policy = signed(tmp_path, "bundle.tar")
     outcomes = [
-        commands.verify(workshop.open("bundle.tar"), policy, now=NOW, executor=ThreadExecutor(workers))
+        verify_bundle(workshop.open("bundle.tar"), policy, now=NOW, executor=ThreadExecutor(workers))
         for workers in (1, 8)
     ]
     assert outcomes[0] == outcomes[1] == workshop.verify(policy, "bundle.tar")

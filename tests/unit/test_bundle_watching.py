@@ -40,7 +40,8 @@ class Watcher:
 @pytest.mark.parametrize("form", ["bundle", "bundle.tar"])
 def test_every_blob_is_read_once_from_its_first_byte_to_its_last(form: str, tmp_path: Path) -> None:
     from renderer.adapters.executors import SerialExecutor
-    from renderer.commands.bundle import Workbench, build
+    from renderer.commands.bundle.building.build import build
+    from renderer.commands.bundle.building.workbench import Workbench
 
     workshop, watcher = Workshop(tmp_path), Watcher()
     workshop.sources()
@@ -55,7 +56,7 @@ def test_every_blob_is_read_once_from_its_first_byte_to_its_last(form: str, tmp_
 
 
 def test_the_end_is_told_when_it_ends_badly() -> None:
-    from renderer.commands.bundle.watching import watched
+    from renderer.commands.bundle.building.watching import watched
 
     watcher = Watcher()
     with pytest.raises(OSError, match="full"), watched((), watcher):

@@ -12,10 +12,10 @@ from typing import Any, cast
 import pytest
 
 from renderer.adapters.executors import SerialExecutor
-from renderer.commands import bundle as commands
-from renderer.commands.bundle.kubesphere import Import, import_packages, import_sources
-from renderer.commands.bundle.kubesphere_drafts import Naming
-from renderer.commands.bundle.kubesphere_images import ImageSources
+from renderer.commands.bundle.building.workbench import Workbench
+from renderer.commands.bundle.kubesphere.drafts import Naming
+from renderer.commands.bundle.kubesphere.images import ImageSources
+from renderer.commands.bundle.kubesphere.importing import Import, import_packages, import_sources
 from renderer.errors import Finding, InputError, Severity
 from renderer.model.bundles.extension import ClusterRole, Extension
 from renderer.model.outcome import Outcome
@@ -49,9 +49,9 @@ def workshop(tmp_path: Path) -> Workshop:
     return shop
 
 
-def bench(shop: Workshop) -> commands.Workbench:
+def bench(shop: Workshop) -> Workbench:
     """What the import works with."""
-    return commands.Workbench(engine=shop.engine, executor=SerialExecutor(), registry=shop.registry)
+    return Workbench(engine=shop.engine, executor=SerialExecutor(), registry=shop.registry)
 
 
 def run(

@@ -14,7 +14,7 @@ import pytest
 from renderer.adapters.certificate_files import Certificates
 from renderer.adapters.signing import KeyFileSigner
 from renderer.cli.main import main
-from renderer.commands import bundle as commands
+from renderer.commands.bundle.sign import sign as sign_bundle
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
     IMAGE_MANIFEST,
@@ -49,7 +49,7 @@ def sign(shop: Workshop, key: str, *forms: SignatureForm, certificates: Sequence
     """What `bundle sign` says as JSON."""
     path = shop.root / (f"keys/{key}.pem" if key in shop.keys else f"papers/{key}.key")
     signer = KeyFileSigner(path, key)
-    outcome = commands.sign(shop.open(), signer, shop.writer, "bundle", forms=forms, certificates=certificates)
+    outcome = sign_bundle(shop.open(), signer, shop.writer, "bundle", forms=forms, certificates=certificates)
     return cast("dict[str, Any]", outcome.document)
 
 
@@ -128,7 +128,7 @@ def test_what_is_missing_is_added(shop: Workshop) -> None:
 def test_a_tar_is_signed_in_both_forms(shop: Workshop) -> None:
     shop.build("bundle.tar")
     signer = KeyFileSigner(shop.root / "keys/vendor.pem", "vendor")
-    commands.sign(shop.open("bundle.tar"), signer, shop.writer, "bundle.tar", forms=(BUNDLE, TAG))
+    sign_bundle(shop.open("bundle.tar"), signer, shop.writer, "bundle.tar", forms=(BUNDLE, TAG))
     assert shop.verify(shop.policy("vendor"), "bundle.tar").findings == ()
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from renderer.adapters.layout import open_layout
 from renderer.adapters.signing import KeyFileSigner
-from renderer.commands import bundle as commands
+from renderer.commands.bundle.sign import sign as sign_bundle
+from renderer.commands.bundle.verify import verify as verify_bundle
 from renderer.errors import InputError
 from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.formats.trust import cosign_key
@@ -124,7 +125,7 @@ def policy(*names: str) -> TrustPolicy:
 def test_bundle_verify_accepts_five_signers() -> None:
     names = ("cosign2", "cosign3", "p384", "release", "rsa")
     source = open_layout(DATA / "cosign", "cosign")
-    outcome = commands.verify(source, policy(*names), now=NOW)
+    outcome = verify_bundle(source, policy(*names), now=NOW)
     assert outcome.document["verdict"]["signers"] == list(names)  # type: ignore[call-overload,index]
     assert outcome.findings == (), "every blob belongs to something"
 
@@ -135,7 +136,7 @@ def test_signing_beside_others_changes_nothing_of_theirs(tmp_path: Path) -> None
     workshop = Workshop(tmp_path)
     workshop.key("vendor")
     signer = KeyFileSigner(tmp_path / "keys/vendor.pem", "vendor")
-    commands.sign(workshop.open(), signer, workshop.writer, "bundle", forms=tuple(SignatureForm))
+    sign_bundle(workshop.open(), signer, workshop.writer, "bundle", forms=tuple(SignatureForm))
     source = workshop.open()
     found = read_parts(source.index(), source.blob, "bundle").signatures
     theirs = parts("cosign").signatures
@@ -151,7 +152,7 @@ def test_signing_beside_others_changes_nothing_of_theirs(tmp_path: Path) -> None
     # the manifest under cosign's tag and its config are written anew
     assert len(before.keys() - after) == 2
     names = ("cosign2", "cosign3", "p384", "release", "rsa")
-    assert commands.verify(source, policy(*names), now=NOW).findings == ()
+    assert verify_bundle(source, policy(*names), now=NOW).findings == ()
 
 
 # --- private keys in cosign's own form ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from renderer.commands.bundle.blobs import in_memory
+from renderer.commands.bundle.building.blobs import in_memory
 from renderer.formats.bundle.artifact import (
     BUNDLE_CONFIG,
     BUNDLE_TYPE,
@@ -23,7 +23,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.ports import Blob
 
 if TYPE_CHECKING:
-    from renderer.commands.bundle.image_reader import FoundImage
+    from renderer.commands.bundle.building.image_reader import FoundImage
 
 
 def assembled(

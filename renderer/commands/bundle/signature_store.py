@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from renderer.commands.bundle.blobs import in_memory
+from renderer.commands.bundle.building.blobs import in_memory
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
     describe,

@@ -1,6 +1,6 @@
 """KubeSphere extension packages, read as KubeSphere v4.1 reads them: `extension.yaml` and a chart to an `Extension`.
 
-Source: ksbuilder (pkg/api/metadata.go, cmd/package.go). What is installed of a package says `kubesphere_parts`.
+Source: ksbuilder (pkg/api/metadata.go, cmd/package.go). What is installed of a package says `parts`.
 """
 
 from __future__ import annotations

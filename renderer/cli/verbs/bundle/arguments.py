@@ -10,7 +10,7 @@ from renderer.errors import Finding, UsageError, Where
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from renderer.commands.bundle import Workbench
+    from renderer.commands.bundle.building.workbench import Workbench
     from renderer.model.reference import Platform
     from renderer.ports import Registry
 
@@ -27,7 +27,7 @@ PLATFORM: Final = Argument(
 def workbench(options: Options, registry: Callable[[str], Registry]) -> Workbench:
     """What making a bundle works with; `registry` opens the registries that its source names."""
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle import Workbench
+    from renderer.commands.bundle.building.workbench import Workbench
 
     return Workbench(
         engine=wiring.engine(options.text("engine")),

@@ -17,7 +17,7 @@ def _build(options: Options) -> Outcome:
     from renderer.adapters.layout_writer import FileLayoutWriter
     from renderer.adapters.package_data import schema
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle import build
+    from renderer.commands.bundle.building.build import build
 
     source = options.text("source")
     files = wiring.files_with_images(source)

@@ -21,7 +21,7 @@ _ADDRESS: Final = "oci://HOST[:PORT]/REPOSITORY"
 def _push(options: Options) -> Outcome:
     from renderer.adapters.layout import open_layout
     from renderer.cli import registries
-    from renderer.commands.bundle.push import PushOptions, push
+    from renderer.commands.bundle.carrying.push import PushOptions, push
 
     path, address = options.text("bundle"), registries.address(options.text("address"))
     if address.digest is not None:
@@ -39,7 +39,7 @@ def _pull(options: Options) -> Outcome:
     from renderer.adapters.layout_writer import FileLayoutWriter
     from renderer.adapters.registry.repository_source import RepositorySource
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle.pull import Origin, pull
+    from renderer.commands.bundle.carrying.pull import Origin, pull
 
     output, address = options.text("output"), registries.address(options.text("address"))
     policy, jobs = wiring.policy(options.text("trust")), registries.jobs(options)

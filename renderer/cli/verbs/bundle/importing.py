@@ -17,9 +17,9 @@ from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
     from renderer.adapters.files import WorkingTree
-    from renderer.commands.bundle.kubesphere import Import
-    from renderer.commands.bundle.kubesphere_drafts import Naming
-    from renderer.commands.bundle.kubesphere_images import ImageSources
+    from renderer.commands.bundle.kubesphere.drafts import Naming
+    from renderer.commands.bundle.kubesphere.images import ImageSources
+    from renderer.commands.bundle.kubesphere.importing import Import
 
 _ADDRESSES: Final = ("https://", "http://")
 _UPSTREAM: Final = "upstream"
@@ -30,7 +30,7 @@ def _import(options: Options) -> Outcome:
     from renderer.adapters.layout_writer import FileLayoutWriter
     from renderer.adapters.package_data import schema
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle.kubesphere import import_packages, import_sources
+    from renderer.commands.bundle.kubesphere.importing import import_packages, import_sources
 
     output = options.text("output")
     source_only = options.flag("source-only")
@@ -44,7 +44,7 @@ def _import(options: Options) -> Outcome:
 
 
 def _wish(options: Options, files: WorkingTree) -> Import:
-    from renderer.commands.bundle.kubesphere import Import
+    from renderer.commands.bundle.kubesphere.importing import Import
 
     each, tar = options.flag("per-extension"), options.flag("tar")
     if tar and (not each or options.flag("source-only")):
@@ -72,7 +72,7 @@ def _relative(path: str, files: WorkingTree) -> str:
 
 def _naming(options: Options) -> Naming:
     from renderer.cli import wiring
-    from renderer.commands.bundle.kubesphere_drafts import Naming
+    from renderer.commands.bundle.kubesphere.drafts import Naming
     from renderer.model.bundles.extension import extension_name
     from renderer.model.reference import Platform
     from renderer.model.version import Version
@@ -107,7 +107,7 @@ def _acceptance(text: str) -> tuple[str, str]:
 
 
 def _sources(options: Options, files: WorkingTree) -> ImageSources:
-    from renderer.commands.bundle.kubesphere_images import ImageSources
+    from renderer.commands.bundle.kubesphere.images import ImageSources
 
     given = options.texts("images")
     elsewhere = [text for text in given if text == _UPSTREAM or text.startswith(_ADDRESSES)]

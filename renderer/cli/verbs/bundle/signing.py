@@ -29,7 +29,7 @@ def _keygen(options: Options) -> Outcome:
 def _sign(options: Options) -> Outcome:
     from renderer.adapters.layout import open_layout
     from renderer.adapters.layout_writer import FileLayoutWriter
-    from renderer.commands.bundle import sign
+    from renderer.commands.bundle.sign import sign
 
     _one_key(options)
     certificates = _certificates(options)

@@ -11,14 +11,14 @@ from renderer.cli.usage import misused
 from renderer.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from renderer.commands.bundle.apply import Base
-    from renderer.commands.bundle.bases import Held
+    from renderer.commands.bundle.carrying.apply import Base
+    from renderer.commands.bundle.carrying.bases import Held
     from renderer.ports import Layout
 
 
 def _diff(options: Options) -> Outcome:
     from renderer.adapters.layout_writer import FileLayoutWriter
-    from renderer.commands.bundle.delta import diff
+    from renderer.commands.bundle.carrying.delta import diff
 
     new = _layout(options.text("bundle"))
     return diff(new, _held(options, new), FileLayoutWriter(Path.cwd()), options.text("output"))
@@ -34,7 +34,7 @@ def _held(options: Options, new: Layout) -> Held:
     """What `--base` names: a lock and a receipt by their endings, anything else is a bundle."""
     from renderer.adapters.certificate_files import read_public_key
     from renderer.cli import stores, wiring
-    from renderer.commands.bundle import bases
+    from renderer.commands.bundle.carrying import bases
 
     base = options.text("base")
     files = wiring.files_around(base)
@@ -51,7 +51,7 @@ def _held(options: Options, new: Layout) -> Held:
 
 def _apply(options: Options) -> Outcome:
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle.apply import BundleBase, RegistryBase
+    from renderer.commands.bundle.carrying.apply import BundleBase, RegistryBase
     from renderer.commands.site.loading import Loader
 
     base, profile = options.optional("base"), options.optional("profile")
@@ -69,7 +69,7 @@ def _put_together(options: Options, base: Base) -> Outcome:
     from renderer.adapters.layout_receiver import LayoutReceiver
     from renderer.adapters.layout_writer import FileLayoutWriter
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle.apply import apply
+    from renderer.commands.bundle.carrying.apply import apply
 
     output, jobs = options.text("output"), registries.jobs(options)
     delta, policy = _layout(options.text("delta")), wiring.policy(options.text("trust"))

@@ -15,7 +15,7 @@ def _verify(options: Options) -> Outcome:
     from renderer.adapters.executors import ThreadExecutor
     from renderer.adapters.layout import open_layout
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle import verify
+    from renderer.commands.bundle.verify import verify
 
     path, executor = options.text("bundle"), ThreadExecutor(registries.jobs(options))
     policy = wiring.policy(options.text("trust"))
@@ -24,13 +24,13 @@ def _verify(options: Options) -> Outcome:
 
 def _inspect(options: Options) -> Outcome:
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle import inspect
+    from renderer.commands.bundle.inspect import inspect
 
     trust = options.optional("trust")
     policy = wiring.policy(trust) if trust else None
     with registries.bundle_source(options.text("bundle"), options) as source:
         if options.flag("sbom"):
-            from renderer.commands.bundle.bill import show_bill
+            from renderer.commands.bundle.building.bill import show_bill
 
             return show_bill(source, policy, now=wiring.now())
         return inspect(source, policy, now=wiring.now(), images=options.flag("images"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from renderer.commands.bundle.discovery_advice import tagged
-from renderer.commands.bundle.faults import FaultsOfParts
-from renderer.commands.bundle.image_reader import FoundImage
-from renderer.commands.bundle.places import LayoutPlace, name_in_layout
+from renderer.commands.bundle.building.faults import FaultsOfParts
+from renderer.commands.bundle.building.image_reader import FoundImage
+from renderer.commands.bundle.building.places import LayoutPlace, name_in_layout
+from renderer.commands.bundle.discovery.advice import tagged
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json

@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, cast
 
-from renderer.commands.bundle.kubesphere_packages import FoundPackage
+from renderer.commands.bundle.kubesphere.packages import FoundPackage
 from renderer.errors import Finding, InputError, Severity, UsageError, Where
 from renderer.formats.bundle.document import spell_time
 from renderer.formats.bundle.source import BundleSourceDocument, read_bundle_source

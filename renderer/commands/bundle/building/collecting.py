@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from renderer.commands.bundle.contents import Contents, Packed
-from renderer.commands.bundle.faults import FaultsOfParts
-from renderer.commands.bundle.images import FoundImage, collect_images
-from renderer.commands.bundle.reading import SourceReader
-from renderer.commands.bundle.workbench import Workbench
+from renderer.commands.bundle.building.contents import Contents, Packed
+from renderer.commands.bundle.building.faults import FaultsOfParts
+from renderer.commands.bundle.building.images import FoundImage, collect_images
+from renderer.commands.bundle.building.reading import SourceReader
+from renderer.commands.bundle.building.workbench import Workbench
 from renderer.errors import Finding
 from renderer.formats.bundle.artifact import TITLE
 from renderer.formats.bundle.source import BundleSourceDocument, SourceExtension

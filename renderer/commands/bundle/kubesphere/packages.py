@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from renderer.commands.bundle.faults import FaultsOfParts
+from renderer.commands.bundle.building.faults import FaultsOfParts
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.archives import ArchiveError, unpack
 from renderer.formats.documents.wording import count

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from renderer.commands.bundle.collecting import collect
-from renderer.commands.bundle.discovery_report import Discovery, discover
-from renderer.commands.bundle.kubesphere_drafts import Draft
-from renderer.commands.bundle.kubesphere_images import Entry, needed
-from renderer.commands.bundle.workbench import Workbench
+from renderer.commands.bundle.building.collecting import collect
+from renderer.commands.bundle.building.workbench import Workbench
+from renderer.commands.bundle.discovery.report import Discovery, discover
+from renderer.commands.bundle.kubesphere.drafts import Draft
+from renderer.commands.bundle.kubesphere.images import Entry, needed
 from renderer.errors import RendererError
 from renderer.model.fields import Json
 from renderer.ports import Files

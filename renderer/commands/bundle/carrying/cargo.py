@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from renderer.commands.bundle.assembly import listed
-from renderer.commands.bundle.bases import blobs_of
+from renderer.commands.bundle.carrying.bases import blobs_of
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import Where
 from renderer.formats.bundle.artifact import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from renderer.commands.bundle.cargo import Cargo, Stowed
+from renderer.commands.bundle.carrying.cargo import Cargo, Stowed
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.formats.bundle.artifact import parse_manifest
 from renderer.formats.bundle.packing import packing_tag, read_packing_list

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from renderer.commands.bundle.faults import FaultsOfParts
-from renderer.commands.bundle.image_reader import FoundImage, read_image
-from renderer.commands.bundle.places import LayoutPlace, name_in_layout
-from renderer.commands.bundle.remotes import RegistryPlace, resolve
-from renderer.commands.bundle.workbench import Workbench
+from renderer.commands.bundle.building.faults import FaultsOfParts
+from renderer.commands.bundle.building.image_reader import FoundImage, read_image
+from renderer.commands.bundle.building.places import LayoutPlace, name_in_layout
+from renderer.commands.bundle.building.remotes import RegistryPlace, resolve
+from renderer.commands.bundle.building.workbench import Workbench
 from renderer.errors import Finding, InputError, RendererError, Where
 from renderer.formats.bundle.remote_source import RemoteImage
 from renderer.formats.bundle.source import BundleSourceDocument, DeclaredImage, SourceImage, SourceLayout

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from renderer.commands.bundle.workbench import Workbench
+from renderer.commands.bundle.building.workbench import Workbench
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.bundle.discovery_source import SourceValueSet
 from renderer.formats.charts.annotations import annotated_images

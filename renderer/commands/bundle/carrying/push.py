@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from renderer.commands.bundle.cargo import Cargo, Stowed, cargo_of, levels
-from renderer.commands.bundle.standing import check_tags, is_there, known_blobs, push_referrers
+from renderer.commands.bundle.carrying.cargo import Cargo, Stowed, cargo_of, levels
+from renderer.commands.bundle.carrying.standing import check_tags, is_there, known_blobs, push_referrers
 from renderer.errors import Finding, InputError, RemoteError, Severity, Where
 from renderer.formats.bundle.artifact import IMAGE_MANIFEST
 from renderer.formats.bundle.packing import image_tag

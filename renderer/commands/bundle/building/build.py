@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from renderer.commands.bundle.assembly import assembled
-from renderer.commands.bundle.blobs import in_memory
-from renderer.commands.bundle.build_report import outcome
-from renderer.commands.bundle.discovery_advice import Advice
-from renderer.commands.bundle.watching import watched
-from renderer.commands.bundle.workbench import Workbench
+from renderer.commands.bundle.building.blobs import in_memory
+from renderer.commands.bundle.building.report import outcome
+from renderer.commands.bundle.building.watching import watched
+from renderer.commands.bundle.building.workbench import Workbench
+from renderer.commands.bundle.discovery.advice import Advice
 from renderer.errors import Finding, InputError
 from renderer.formats.bundle.artifact import describe
 from renderer.model.bundles.bundle import Bundle
@@ -23,8 +23,8 @@ from renderer.model.reference import Platform
 from renderer.ports import Blob, Files, LayoutWriter, Progress
 
 if TYPE_CHECKING:
-    from renderer.commands.bundle.discovery_report import Discovery
-    from renderer.commands.bundle.image_reader import FoundImage
+    from renderer.commands.bundle.building.image_reader import FoundImage
+    from renderer.commands.bundle.discovery.report import Discovery
     from renderer.formats.bundle.source import BundleSourceDocument
 
 
@@ -96,8 +96,8 @@ def prepare(
         raise InputError(_no_time(document))
     if not document.platforms:
         raise InputError(_no_platforms(document))
-    from renderer.commands.bundle.collecting import collect
-    from renderer.commands.bundle.discovery_report import discover  # what inflates charts; no other verb needs it
+    from renderer.commands.bundle.building.collecting import collect
+    from renderer.commands.bundle.discovery.report import discover  # what inflates charts; no other verb needs it
 
     packed, images = collect(document, files, bench)
     discovery = discover(document, files, packed, images, bench, advice)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from renderer.commands.bundle.contents import Packed
-from renderer.commands.bundle.discovery import Failure, Found, Question, look
-from renderer.commands.bundle.discovery_advice import Advice, of_source
-from renderer.commands.bundle.discovery_findings import missing, not_inflated, unreadable, unseen, untaken, unused
-from renderer.commands.bundle.image_reader import FoundImage
-from renderer.commands.bundle.reading import SourceReader
-from renderer.commands.bundle.workbench import Workbench
+from renderer.commands.bundle.building.contents import Packed
+from renderer.commands.bundle.building.image_reader import FoundImage
+from renderer.commands.bundle.building.reading import SourceReader
+from renderer.commands.bundle.building.workbench import Workbench
+from renderer.commands.bundle.discovery.advice import Advice, of_source
+from renderer.commands.bundle.discovery.discovery import Failure, Found, Question, look
+from renderer.commands.bundle.discovery.findings import missing, not_inflated, unreadable, unseen, untaken, unused
 from renderer.errors import Finding
 from renderer.formats.bundle.artifact import CARRIED
 from renderer.formats.bundle.discovery_source import Acceptance

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from renderer.commands.bundle.discovery_report import Discovery
-from renderer.commands.bundle.kubesphere_drafts import Draft
-from renderer.commands.bundle.kubesphere_images import no_sources
-from renderer.commands.bundle.kubesphere_packages import FoundPackage
-from renderer.commands.bundle.kubesphere_survey import Surveyed
+from renderer.commands.bundle.discovery.report import Discovery
+from renderer.commands.bundle.kubesphere.drafts import Draft
+from renderer.commands.bundle.kubesphere.images import no_sources
+from renderer.commands.bundle.kubesphere.packages import FoundPackage
+from renderer.commands.bundle.kubesphere.survey import Surveyed
 from renderer.errors import Finding, Severity, Where
 from renderer.formats.documents.wording import count, table
 from renderer.formats.kubesphere.permissions import Grant, summary

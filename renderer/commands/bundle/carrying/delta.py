@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from renderer.commands.bundle.bases import Held, blobs_of
-from renderer.commands.bundle.blobs import in_memory
+from renderer.commands.bundle.building.blobs import in_memory
+from renderer.commands.bundle.carrying.bases import Held, blobs_of
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from renderer.commands.bundle.blobs import in_memory
-from renderer.commands.bundle.reading import YAML_LIMITS, SourceReader
-from renderer.commands.bundle.remotes import fetch_chart
+from renderer.commands.bundle.building.blobs import in_memory
+from renderer.commands.bundle.building.reading import YAML_LIMITS, SourceReader
+from renderer.commands.bundle.building.remotes import fetch_chart
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.archives import pack
 from renderer.formats.bundle.artifact import CHART_LAYER, FILES_LAYER, describe

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from renderer.commands.bundle.places import REFERRERS_LIMIT, as_referrer
+from renderer.commands.bundle.building.places import REFERRERS_LIMIT, as_referrer
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.bundle.artifact import CHART_LAYER, MANIFEST_TYPES, malformed, parse_manifest
 from renderer.formats.bundle.remote_source import RemoteChart, RemoteName

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from renderer.commands.bundle import kubesphere_report as report
-from renderer.commands.bundle.build import Prepared, prepare, write
-from renderer.commands.bundle.discovery_advice import Advice
-from renderer.commands.bundle.images import collect_images
-from renderer.commands.bundle.kubesphere_drafts import Draft, Naming, below, drafts_of, future_packages
-from renderer.commands.bundle.kubesphere_images import (
+from renderer.commands.bundle.building.build import Prepared, prepare, write
+from renderer.commands.bundle.building.images import collect_images
+from renderer.commands.bundle.building.workbench import Workbench
+from renderer.commands.bundle.discovery.advice import Advice
+from renderer.commands.bundle.kubesphere import report
+from renderer.commands.bundle.kubesphere.drafts import Draft, Naming, below, drafts_of, future_packages
+from renderer.commands.bundle.kubesphere.images import (
     Entry,
     ImageSources,
     Store,
@@ -20,9 +21,8 @@ from renderer.commands.bundle.kubesphere_images import (
     remarks,
     untouched,
 )
-from renderer.commands.bundle.kubesphere_packages import find_packages, newest_of_each
-from renderer.commands.bundle.kubesphere_survey import Surveyed, survey, told_at
-from renderer.commands.bundle.workbench import Workbench
+from renderer.commands.bundle.kubesphere.packages import find_packages, newest_of_each
+from renderer.commands.bundle.kubesphere.survey import Surveyed, survey, told_at
 from renderer.errors import Finding, Where
 from renderer.model.fields import Json
 from renderer.model.images.discovery import ImageRecord

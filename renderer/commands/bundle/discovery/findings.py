@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from renderer.commands.bundle.discovery import DEFAULT, Found
-from renderer.commands.bundle.discovery_advice import Advice
+from renderer.commands.bundle.discovery.advice import Advice
+from renderer.commands.bundle.discovery.discovery import DEFAULT, Found
 from renderer.errors import Finding, Severity, Where
 from renderer.formats.bundle.source import BundleSourceDocument
 from renderer.formats.documents.wording import count

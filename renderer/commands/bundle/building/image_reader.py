@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from renderer.commands.bundle.blobs import in_memory
-from renderer.commands.bundle.places import REFERRERS_LIMIT, ImagePlace, as_referrer
+from renderer.commands.bundle.building.blobs import in_memory
+from renderer.commands.bundle.building.places import REFERRERS_LIMIT, ImagePlace, as_referrer
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
     CARRIED,

@@ -14,8 +14,8 @@ from renderer.model.outcome import Outcome
 from renderer.ports import Blob
 
 if TYPE_CHECKING:
-    from renderer.commands.bundle.discovery_report import Discovery
-    from renderer.commands.bundle.image_reader import FoundImage
+    from renderer.commands.bundle.building.image_reader import FoundImage
+    from renderer.commands.bundle.discovery.report import Discovery
 
 
 def outcome(

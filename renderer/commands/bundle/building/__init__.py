@@ -1,0 +1,1 @@
+"""`sitewright bundle build`: from `bundle.yaml` to an OCI image layout."""
