@@ -12,11 +12,13 @@ import os
 import runpy
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests.cluster.control_plane import Cluster, control_plane
 
 _TOOLS = Path(__file__).parent / "tools"
 _CHARTS = Path(__file__).parent / "data" / "charts"
@@ -82,6 +84,15 @@ def real() -> Callable[[str], Path]:
         return Path(found) if found else _absent(name, "install it, or run `.ci/run`, which does")
 
     return find
+
+
+@pytest.fixture(scope="session")
+def cluster(real: Callable[[str], Path], kubectl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A real API server, the pinned one or the program that SITEWRIGHT_KUBE_APISERVER names; one for a whole run."""
+    built: Callable[[], Path | None] = runpy.run_path(str(_TOOLS / "apiserver.py"))["built"]
+    server = _named("kube-apiserver") or built() or _absent("kube-apiserver", "python tests/tools/apiserver.py")
+    with control_plane(server, real("etcd"), kubectl, tmp_path_factory.mktemp("cluster")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
