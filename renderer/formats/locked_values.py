@@ -37,6 +37,8 @@ def written_generated(entry: GeneratedValue) -> Flow:
         written["group"] = entry.group
     if entry.certificate:
         written["certificate"] = entry.certificate
+    if entry.form:
+        written["form"] = entry.form
     if entry.of:
         written["of"] = [written_object(one) for one in sorted(entry.of)]
     return {**written, "source": entry.source}
@@ -55,7 +57,7 @@ def written_certificate(entry: CertificateWish) -> Flow:
 
 def read_generated(fields: Fields) -> GeneratedValue:
     """The value that `written_generated` wrote. Raises FieldError."""
-    only(fields, "component object field kind group certificate of source")
+    only(fields, "component object field kind group certificate form of source")
     return GeneratedValue(
         component=fields.text("component"),
         object=read_object(fields.child("object")),
@@ -64,6 +66,7 @@ def read_generated(fields: Fields) -> GeneratedValue:
         source=fields.text("source"),
         group=fields.text("group", ""),
         certificate=fields.text("certificate", ""),
+        form=fields.text("form", ""),
         of=tuple(map(read_object, fields.children("of"))),
     )
 

@@ -22,7 +22,7 @@ from renderer.model.objects.admission import (
     judged_resources,
     refuses_when_down,
 )
-from renderer.model.objects.manifest import MADE_BEFORE, HookPhase, Manifest, ObjectId, Origin
+from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, HookPhase, Manifest, ObjectId, Origin
 from renderer.model.objects.scope import is_built_in_group
 from renderer.model.ordering.apply_order import apply_order
 from renderer.model.ordering.hook_order import HookSlots, hook_slots
@@ -42,6 +42,8 @@ _CLOSING: Final = 999
 _HOOKS: Final = {HookPhase.BEFORE: range(-5, 0), HookPhase.AFTER: range(9, 14)}
 _MADE: Final = -6
 _RESOURCES: Final = 4
+_TRUST: Final = 5
+_TRUSTED: Final = 6
 _RUNTIME: Final = 7
 _LOWEST_OVERRIDE: Final = 11
 
@@ -146,6 +148,7 @@ class _Planner:
         self.slots = slots
         self.kinds = custom_kinds(everything)
         self.judged = judged_resources(everything)
+        self.trusting = {one.origin.extension for one in everything if one.origin.source == MADE_AFTER}
 
     def place(self, manifest: Manifest) -> _Place:
         """The wave of one object."""
@@ -159,6 +162,8 @@ class _Planner:
         base = self.bases[extension]
         if manifest.origin.source == MADE_BEFORE:
             return _Place(max(base + _MADE, _CRDS + 1), "before", f"makes what {extension} needs from the start")
+        if manifest.origin.source == MADE_AFTER:
+            return _Place(base + _TRUST, "resources", f"lets the API server trust the webhooks of {extension}")
         for phase, slots in self.slots.items():
             slot = slots.of.get(identity)
             if slot is not None:
@@ -180,7 +185,8 @@ class _Planner:
         if theirs < mine:
             return self._ordinary(extension)  # the operator has been ready for a whole step
         if kind.converted or is_judged(self.judged, identity.group, kind.plural):
-            return _resources(theirs, f"after the pods of {owner}, whose webhooks must answer for {identity.kind}")
+            reason = f"after the pods of {owner}, whose webhooks must answer for {identity.kind}"
+            return _Place(theirs + (_TRUSTED if owner in self.trusting else _RESOURCES), "resources", reason)
         if owner != extension:
             return _resources(theirs, f"after the pods of {owner}, which defines {identity.kind}")
         return self._ordinary(extension)

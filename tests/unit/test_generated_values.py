@@ -116,6 +116,7 @@ class TestDifferences:
             kind=GeneratedKind.SECRET,
             source="web/templates/a.yaml",
             group="demo/web/a/a",
+            form="alphanumeric-1",
         )
 
     def test_know_what_a_field_is_for(self) -> None:

@@ -64,7 +64,10 @@ class GeneratedValue:
     `extension/component`, `source` is the template.
 
     `group` names what is settled and renewed together (`GeneratedGroup`); it is empty for what follows from content.
-    `certificate` is the name of the group's certificate that stands in the field, or that its key belongs to. `of` are
+    `certificate` is the name of the group's certificate that stands in the field, or that its key belongs to. `form` is
+    how its text looks, for whoever makes another one: alphabet and length of a random text (`alphanumeric-16`,
+    `hex-40`, `base64-32` for so many bytes, `uuid`), the kind of PEM (`certificate`, `rsa-private-key`); it is empty
+    where only the chart knows how to make it. Random texts of one group that have a form are the same text. `of` are
     the objects that a checksum sums; none: every generated object of the component.
     """
 
@@ -75,6 +78,7 @@ class GeneratedValue:
     source: str
     group: str = ""
     certificate: str = ""
+    form: str = ""
     of: tuple[ObjectId, ...] = ()
 
     @property

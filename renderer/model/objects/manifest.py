@@ -32,6 +32,8 @@ class ObjectId:
 
 MADE_BEFORE: Final = "made before"
 """The source of objects that no chart has: they make, in the cluster, what their extension needs from the start."""
+MADE_AFTER: Final = "made after"
+"""The source of objects that no chart has either: they finish, in the cluster, what the API server is to trust."""
 
 
 class HookPhase(Enum):

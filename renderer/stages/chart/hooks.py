@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json
-from renderer.model.objects.manifest import HookPhase, Manifest
+from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, HookPhase, Manifest
 
 HELM_HOOK: Final = "helm.sh/hook"
 ARGO_HOOK: Final = "argocd.argoproj.io/hook"
@@ -24,6 +24,7 @@ _ARGO_WAVE: Final = "argocd.argoproj.io/sync-wave"
 _STRIPPED: Final = (HELM_HOOK, ARGO_HOOK)  # prefixes: also -weight, -delete-policy, -output-log-policy
 _NAME_LIMIT: Final = 63  # a Job's name becomes a label of its Pods
 _HASH_LENGTH: Final = 8
+_OUR_OWN: Final = (MADE_BEFORE, MADE_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _argo_phase(names: Sequence[str]) -> HookPhase | None:
 
 
 def name_hooks(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
-    """Give every hook Job and Pod the name `<name>-<hash>`; call this when images have been pinned.
+    """Give every hook Job and Pod, and Jobs of our own, the name `<name>-<hash>`; call this when images are pinned.
 
     The hash covers the object without its name and the other hook objects of the same component and phase (a
     ConfigMap that the Job reads): when one of them changes, the Job runs again, and otherwise it does not. A Job's
@@ -114,8 +115,8 @@ def name_hooks(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
         if manifest.origin.hook is not None and not _runs(manifest):
             inputs.setdefault(_group(manifest, manifest.origin.hook), []).append(dump_manifest(manifest.body))
     return tuple(
-        _named(manifest, sorted(inputs.get(_group(manifest, manifest.origin.hook), ())))
-        if manifest.origin.hook is not None and _runs(manifest)
+        _named(manifest, sorted(inputs.get(_group(manifest, manifest.origin.hook), ()) if manifest.origin.hook else ()))
+        if _runs(manifest) and (manifest.origin.hook is not None or manifest.origin.source in _OUR_OWN)
         else manifest
         for manifest in everything
     )

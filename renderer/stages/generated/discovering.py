@@ -14,6 +14,7 @@ from renderer.stages.generated.certificates import wishes
 from renderer.stages.generated.checksums import TemplateSums, summed_templates
 from renderer.stages.generated.comparing import differences
 from renderer.stages.generated.content import Content, examined, is_digest
+from renderer.stages.generated.forms import forms
 from renderer.stages.generated.naming import group_names
 from renderer.stages.generated.relating import related, sums
 
@@ -34,14 +35,17 @@ def discover(
         for mine in (tuple(index for index in group if not contents[index].kind.follows) for group in related(contents))
         if mine
     ]
-    named: dict[int, tuple[str, str]] = {}
+    named: dict[int, tuple[str, str, str]] = {}
     certificates: list[CertificateWish] = []
     for name, group in zip(group_names([[contents[index] for index in one] for one in groups]), groups, strict=True):
         found, held = wishes(name, [contents[index] for index in group])
         certificates.extend(found)
-        named.update({index: (name, held.get(at, "")) for at, index in enumerate(group)})
+        looks = forms([contents[index] for index in group])
+        named.update({index: (name, held.get(at, ""), looks[at]) for at, index in enumerate(group)})
     sources = _Sources(contents, manifests, template_sums or {})
-    values = [_value(content, *named.get(index, ("", "")), sources.of(index)) for index, content in enumerate(contents)]
+    values = [
+        _value(content, named.get(index, ("", "", "")), sources.of(index)) for index, content in enumerate(contents)
+    ]
     return Discovered(
         values=tuple(sorted(values, key=lambda value: value.order)),
         certificates=tuple(sorted(certificates, key=lambda wish: wish.order)),
@@ -57,8 +61,9 @@ def _captured(values: Sequence[GeneratedValue], contents: Sequence[Content]) -> 
     return {value: first[value.object, value.path] for value in values if not value.kind.follows}
 
 
-def _value(content: Content, group: str, certificate: str, of: tuple[ObjectId, ...]) -> GeneratedValue:
+def _value(content: Content, named: tuple[str, str, str], of: tuple[ObjectId, ...]) -> GeneratedValue:
     difference = content.difference
+    group, certificate, form = named
     return GeneratedValue(
         component=difference.component,
         object=difference.object,
@@ -67,6 +72,7 @@ def _value(content: Content, group: str, certificate: str, of: tuple[ObjectId, .
         source=difference.manifest.origin.source,
         group=group,
         certificate=certificate,
+        form=form,
         of=of,
     )
 

@@ -19,6 +19,7 @@ from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.stages.settle.made import data_keys, made
 from renderer.stages.settle.placing import without
+from renderer.stages.settle.trusting_kinds import trusts
 from renderer.stages.settle.ways import Answer, Draft, Place, Task
 
 _API: Final = "cert-manager.io/v1"
@@ -29,15 +30,6 @@ _KEYS: Final = {
     'data["ca.crt"]': GeneratedKind.CA,
 }
 """What cert-manager writes into a Secret; it knows no other keys."""
-_INJECTED: Final = frozenset(
-    {
-        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-        ("apiextensions.k8s.io", "CustomResourceDefinition"),
-        ("apiregistration.k8s.io", "APIService"),
-    }
-)
-"""The kinds that the cainjector looks after."""
 _ALGORITHMS: Final = {"rsa": "RSA", "ecdsa": "ECDSA", "ed25519": "Ed25519"}
 _COMMON_NAME_LIMIT: Final = 64
 
@@ -86,7 +78,7 @@ def lacking(
 def _objection(value: GeneratedValue, group: GeneratedGroup | None) -> str | None:
     """Why cert-manager cannot make a value; None when it can."""
     if value.kind is GeneratedKind.CA_BUNDLE:
-        if (value.object.group, value.object.kind) not in _INJECTED:
+        if not trusts(value.object):  # the kinds that the cainjector looks after
             return f"cert-manager fills in no `caBundle` of a {value.object.kind}"
         members = group.members if group else ()
         bundles = {one.certificate for one in members if one.object == value.object and one.certificate}
