@@ -125,7 +125,8 @@ def _namespace(name: str) -> Manifest:
 def _merged(first: Manifest, second: Manifest, findings: list[Finding]) -> Manifest:
     """One object for two that differ: Namespaces share labels and annotations, anything else is a conflict."""
     if (first.id.group, first.id.kind) != _NAMESPACE:
-        findings.append(_duplicate(first, second))
+        both = _is_host_and_agent(first, second)
+        findings.append(_in_both_parts(first, second) if both else _duplicate(first, second))
         return first
     changes: dict[str, Json] = {}
     for part in ("labels", "annotations"):
@@ -138,6 +139,29 @@ def _merged(first: Manifest, second: Manifest, findings: list[Finding]) -> Manif
         if theirs:
             changes[part] = {**theirs, **ours}
     return first.with_metadata(**changes)
+
+
+def _is_host_and_agent(first: Manifest, second: Manifest) -> bool:
+    """True for the two parts of one KubeSphere package (`renderer.formats.kubesphere.parts`), the host's first.
+
+    KubeSphere installs the agent after the host's part. Helm refuses what another release owns, so that an agent whose
+    package works at all looks for such an object in the cluster (`lookup`) and leaves it out; without a cluster its
+    template cannot (devops 1.1.3, `apiserver.ownedByExtension`).
+    """
+    ours, theirs = first.origin, second.origin
+    return ours.extension == theirs.extension and theirs.component == f"{ours.component}-agent"
+
+
+def _in_both_parts(first: Manifest, second: Manifest) -> Finding:
+    return Finding(
+        code="defined-by-both-parts",
+        message=f"the host's part and the agent of `{first.origin.extension}` define `{first.id}`, and not alike",
+        severity=Severity.NOTE,
+        where=Where(subject=str(first.id)),
+        expected="one definition; that of the host's part is kept, as in a cluster where it is installed first",
+        got=f"{first.origin}, and {second.origin}",
+        hint=f"compare the two if `{first.origin.extension}` does not work as expected",
+    )
 
 
 def _duplicate(first: Manifest, second: Manifest) -> Finding:

@@ -22,7 +22,7 @@ from renderer.model.objects.admission import (
     judged_resources,
     refuses_when_down,
 )
-from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, HookPhase, Manifest, ObjectId, Origin
+from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, MADE_LAST, HookPhase, Manifest, ObjectId, Origin
 from renderer.model.objects.scope import is_built_in_group
 from renderer.model.ordering.apply_order import apply_order
 from renderer.model.ordering.hook_order import HookSlots, hook_slots
@@ -45,6 +45,7 @@ _RESOURCES: Final = 4
 _TRUST: Final = 5
 _TRUSTED: Final = 6
 _RUNTIME: Final = 7
+_TRUST_CUSTOM: Final = 8
 _LOWEST_OVERRIDE: Final = 11
 
 # Pods are refused, and not queued, while the class that they name is missing.
@@ -164,6 +165,8 @@ class _Planner:
             return _Place(max(base + _MADE, _CRDS + 1), "before", f"makes what {extension} needs from the start")
         if manifest.origin.source == MADE_AFTER:
             return _Place(base + _TRUST, "resources", f"lets the API server trust the webhooks of {extension}")
+        if manifest.origin.source == MADE_LAST:
+            return _Place(base + _TRUST_CUSTOM, "runtime", f"lets custom resources of {extension} trust what was made")
         for phase, slots in self.slots.items():
             slot = slots.of.get(identity)
             if slot is not None:

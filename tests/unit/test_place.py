@@ -102,6 +102,16 @@ class TestOneDefinition:
         assert finding.hint == "turn one of them off in the `values` of `web` in the profile"
         assert result.manifests[0].body["data"] == {"a": "b"}
 
+    def test_of_the_two_parts_of_a_kubesphere_package_the_host_s_is_kept(self) -> None:
+        host = thing("ConfigMap", component="devops", data={"a": "b"})
+        agent = thing("ConfigMap", component="devops-agent", data={"a": "c"})
+        result = unite([host, agent])
+        (finding,) = result.findings
+        assert (finding.code, finding.severity) == ("defined-by-both-parts", Severity.NOTE)
+        assert finding.message == "the host's part and the agent of `web` define `ConfigMap x`, and not alike"
+        assert result.manifests[0].body["data"] == {"a": "b"}
+        assert unite([agent, host]).findings[0].code == "duplicate-object"
+
     def test_the_same_object_named_with_and_without_its_namespace_is_one(self) -> None:
         result = placed(thing("ConfigMap"), thing("ConfigMap", metadata={"namespace": "extension-web"}))
         assert names(result) == ["ConfigMap extension-web/x", "Namespace extension-web"]

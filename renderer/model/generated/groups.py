@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
+
+_HOST_NAME: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,250}[A-Za-z0-9])?\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,11 @@ class CertificateWish:
     def order(self) -> tuple[str, str]:
         """The key by which certificates are sorted."""
         return self.group, self.name
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Its DNS names, without those that no client can ask for: templates that misspell a format print such."""
+        return tuple(name for name in self.dns_names if _HOST_NAME.match(name))
 
     @property
     def is_self_signed(self) -> bool:

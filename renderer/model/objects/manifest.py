@@ -34,6 +34,8 @@ MADE_BEFORE: Final = "made before"
 """The source of objects that no chart has: they make, in the cluster, what their extension needs from the start."""
 MADE_AFTER: Final = "made after"
 """The source of objects that no chart has either: they finish, in the cluster, what the API server is to trust."""
+MADE_LAST: Final = "made last"
+"""The same for what controllers are to trust, once the custom resources that say so are there."""
 
 
 class HookPhase(Enum):

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json
-from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, HookPhase, Manifest
+from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, MADE_LAST, HookPhase, Manifest
 
 HELM_HOOK: Final = "helm.sh/hook"
 ARGO_HOOK: Final = "argocd.argoproj.io/hook"
@@ -24,7 +24,7 @@ _ARGO_WAVE: Final = "argocd.argoproj.io/sync-wave"
 _STRIPPED: Final = (HELM_HOOK, ARGO_HOOK)  # prefixes: also -weight, -delete-policy, -output-log-policy
 _NAME_LIMIT: Final = 63  # a Job's name becomes a label of its Pods
 _HASH_LENGTH: Final = 8
-_OUR_OWN: Final = (MADE_BEFORE, MADE_AFTER)
+_OUR_OWN: Final = (MADE_BEFORE, MADE_AFTER, MADE_LAST)
 
 
 @dataclass(frozen=True, slots=True)

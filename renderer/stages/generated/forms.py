@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from renderer.model.objects.manifest import ObjectId
 from renderer.stages.generated.content import Content
 
 _PEM: Final = re.compile(r"\s*-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----\s*\Z")
@@ -28,9 +29,13 @@ def forms(group: Sequence[Content]) -> tuple[str, ...]:
     Random texts have one only when they are all the same text: one that is the hash of another, or has it within it,
     follows from it in a way that only the chart knows.
     """
-    texts = {content.texts for content in group if not content.has_pem}
+    first: dict[tuple[ObjectId, str], tuple[str, str]] = {}
+    for content in group:  # of a field that two components define, the first of them decides
+        if not content.has_pem:
+            first.setdefault((content.difference.object, content.difference.spelled), content.texts)
+    texts = set(first.values())
     return tuple(
-        _pem(content) if content.has_pem else _random(content.texts) if len(texts) == 1 else "" for content in group
+        _pem(content) if content.has_pem else _random(min(texts)) if len(texts) == 1 else "" for content in group
     )
 
 

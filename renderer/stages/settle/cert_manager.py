@@ -158,7 +158,7 @@ class _Plan:
             "privateKey": _private_key(wish),
             "issuerRef": {"group": "cert-manager.io", "kind": "Issuer", "name": issuer},
         }
-        if len(wish.common_name) <= _COMMON_NAME_LIMIT and (wish.common_name or not wish.dns_names):
+        if len(wish.common_name) <= _COMMON_NAME_LIMIT and (wish.common_name or not wish.host_names):
             spec["commonName"] = wish.common_name or name
         spec |= {key: list(texts) for key, texts in _lists(wish) if texts}
         if wish.organizations:
@@ -170,7 +170,7 @@ class _Plan:
 
 
 def _lists(wish: CertificateWish) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "dnsNames", wish.dns_names
+    yield "dnsNames", wish.host_names
     yield "ipAddresses", wish.ip_addresses
     yield "usages", (*wish.key_usages, *wish.extended_usages)
 

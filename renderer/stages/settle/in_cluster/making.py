@@ -198,11 +198,11 @@ def _certificate(unit: Unit, stem: str, wish: CertificateWish) -> str:
 def _config(wish: CertificateWish) -> str:
     """A configuration for `openssl req` and `openssl x509` (config(5), x509v3_config(5))."""
     hosts = [
-        *(f"DNS.{number} = {name}" for number, name in enumerate(wish.dns_names)),
+        *(f"DNS.{number} = {name}" for number, name in enumerate(wish.host_names)),
         *(f"IP.{number} = {name}" for number, name in enumerate(wish.ip_addresses)),
     ]
     names = [f"{number}.O = {name}" for number, name in enumerate(wish.organizations)]
-    common = wish.common_name or ("" if names else (*wish.dns_names, *wish.ip_addresses)[0])
+    common = wish.common_name or ("" if names else (*wish.host_names, *wish.ip_addresses)[0])
     lines = ["[req]", "prompt = no", "distinguished_name = names", "[names]", *names]
     lines += [f"CN = {common}"] if common else []
     lines += ["[wanted]", f"basicConstraints = critical, CA:{'TRUE' if wish.is_ca else 'FALSE'}"]

@@ -16,7 +16,7 @@ from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.stages.settle.in_cluster.units import Target, data_key
 from renderer.stages.settle.trusting_kinds import trusts
 
-__all__ = ["fixed_secrets", "is_whole", "judges_the_job", "lacking"]
+__all__ = ["fixed_secrets", "is_whole", "judges_the_job", "lacking", "undefined"]
 
 _PEM: Final = frozenset({GeneratedKind.PRIVATE_KEY, GeneratedKind.CERTIFICATE, GeneratedKind.CA})
 _KEY_FORMS: Final = frozenset({"private-key", "rsa-private-key", "ec-private-key"})
@@ -25,7 +25,6 @@ _ALGORITHM: Final = re.compile(r"rsa-(?:2048|3072|4096)\Z|ecdsa-(?:256|384|521)\
 _DATA_KEY: Final = re.compile(r"[-._A-Za-z0-9]{1,253}\Z")
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._:@/*+=()-]{0,62}[A-Za-z0-9.)*])?\Z")
 """Common names and organizations that mean the same in OpenSSL's configuration as they read."""
-_HOST: Final = re.compile(r"[A-Za-z0-9*_.:-]{1,253}\Z")
 _PLAIN: Final = re.compile(r"(?i)(?:name|user|login|host|port|database|namespace|e-?mail|type|scheme)\Z")
 """How keys of Secrets end whose text is no secret."""
 
@@ -75,8 +74,8 @@ def _objection(value: GeneratedValue, group: GeneratedGroup | None) -> str | Non
 
 
 def _bundle_objection(value: GeneratedValue, group: GeneratedGroup) -> str | None:
-    if not trusts(value.object):
-        return f"a Job fills in the `caBundle` of webhooks, definitions and API services, not of a {value.object.kind}"
+    if not trusts(value.object) and not set(value.path).isdisjoint("[#"):
+        return f"a Job fills in no list of a {value.object.kind}, because it cannot tell its items apart"
     if not any(one.in_secret for one in group.members):
         return "the certificate that it trusts stands in no Secret"
     if value.form != "certificate" or group.certificate(value.certificate) is None:
@@ -88,10 +87,9 @@ def _wish_objection(wish: CertificateWish) -> str | None:
     if _ALGORITHM.match(wish.algorithm) is None:
         return f"its key is {wish.algorithm}"
     names = [name for name in (wish.common_name, *wish.organizations) if name]
-    hosts = (*wish.dns_names, *wish.ip_addresses)
-    if not all(map(_NAME.match, names)) or not all(map(_HOST.match, hosts)) or not (names or hosts):
-        return "its names hold characters that certificates of sites do not have"
-    return None
+    if not all(map(_NAME.match, names)):
+        return "its name holds characters that names of certificates do not have"
+    return None if names or wish.host_names or wish.ip_addresses else "it names nobody"
 
 
 def _cannot(faults: list[tuple[GeneratedValue, str]]) -> Finding:
@@ -157,6 +155,17 @@ def _is_plain(key: str, text: str) -> bool:
     except ValueError:
         return False
     return _PLAIN.search(key) is not None and len(decoded) <= 64 and decoded.isprintable()
+
+
+def undefined(manifest: Manifest) -> Finding:
+    """What is said of a custom resource with a `caBundle` that no definition of the site stands behind."""
+    return Finding(
+        code="in-cluster-cannot",
+        message=f"nothing in this site defines the kind of `{manifest.id}`, whose `caBundle` a Job is to fill in",
+        where=Where(subject=f"{manifest.origin}, {manifest.id}"),
+        expected="a CustomResourceDefinition in one of the site's extensions",
+        hint=f"add a rule with `mode: {Mode.SEALED.value}` for its group below `spec.generated.rules`",
+    )
 
 
 def judges_the_job(manifest: Manifest) -> Finding | None:

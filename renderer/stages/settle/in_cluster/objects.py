@@ -1,4 +1,4 @@
-"""The two Jobs of an extension, and the rights that each of them has: no more than its script needs."""
+"""The Jobs of an extension, and the rights that each of them has: no more than its script needs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from renderer.model.fields import Json
-from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, Manifest, ObjectId
+from renderer.model.generated.values import GeneratedValue
+from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, MADE_LAST, Manifest, ObjectId
 from renderer.stages.settle.in_cluster.making import making_script
-from renderer.stages.settle.in_cluster.trusting import trusting_script
+from renderer.stages.settle.in_cluster.trusting import Bundles, trusting_script
 from renderer.stages.settle.in_cluster.units import Unit
-from renderer.stages.settle.trusting_kinds import resource_of
+from renderer.stages.settle.trusting_kinds import trusts
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _USER: Final = 65532
@@ -18,14 +19,27 @@ _USER: Final = 65532
 _RETRIES: Final = 10
 
 
-def jobs(units: Sequence[Unit], manifests: Mapping[ObjectId, Manifest], image: str) -> tuple[Manifest, ...]:
-    """The objects that make `units`, extension after extension; `manifests` are where generated values stand."""
+def jobs(
+    units: Sequence[Unit], manifests: Mapping[ObjectId, Manifest], resources: Mapping[ObjectId, str], image: str
+) -> tuple[Manifest, ...]:
+    """The objects that make `units`, extension after extension.
+
+    `manifests` are where generated values stand, `resources` what RBAC calls those of them that have a `caBundle`.
+    """
     found: list[Manifest] = []
     for extension in sorted({unit.extension for unit in units}):
         mine = [unit for unit in units if unit.extension == extension]
         found.extend(_making(mine, manifests, image))
-        if any(unit.bundles for unit in mine):
-            found.extend(_trusting([unit for unit in mine if unit.bundles], manifests, image))
+        for source, end in ((MADE_AFTER, "bundles"), (MADE_LAST, "custom-bundles")):
+            bundles: dict[ObjectId, list[tuple[GeneratedValue, Unit]]] = {}
+            for unit in mine:
+                for value in unit.bundles:
+                    if value.object in resources and trusts(value.object) is (source == MADE_AFTER):
+                        bundles.setdefault(value.object, []).append((value, unit))
+            if bundles:
+                worker = _Worker(f"sitewright-{extension}-{end}", manifests[mine[0].targets[0].id])
+                found.extend(_trusting(worker, bundles, resources))
+                found.append(worker.job(image, trusting_script(bundles, manifests), source))
     return tuple(found)
 
 
@@ -42,24 +56,21 @@ def _making(units: Sequence[Unit], manifests: Mapping[ObjectId, Manifest], image
     yield worker.job(image, making_script(units), MADE_BEFORE)
 
 
-def _trusting(units: Sequence[Unit], manifests: Mapping[ObjectId, Manifest], image: str) -> Iterator[Manifest]:
+def _trusting(worker: _Worker, bundles: Bundles, resources: Mapping[ObjectId, str]) -> Iterator[Manifest]:
     """Reads the Secrets with authorities, and changes the objects that trust them."""
-    worker = _Worker(f"sitewright-{units[0].extension}-bundles", manifests[units[0].targets[0].id])
     yield worker.account()
-    homes: dict[str, set[str]] = {}
-    objects: dict[tuple[str, str], set[str]] = {}
-    for unit in units:
-        homes.setdefault(unit.home.namespace, set()).add(unit.home.name)
-        for value in unit.bundles:
-            objects.setdefault((value.object.group, resource_of(value.object)), set()).add(value.object.name)
-    for namespace, names in sorted(homes.items()):
-        yield from worker.granted(namespace, [_reading(names)])
-    rules: list[Json] = [
-        {"apiGroups": [group], "resources": [resource], "resourceNames": [*sorted(names)], "verbs": ["get", "patch"]}
-        for (group, resource), names in sorted(objects.items())
-    ]
-    yield from worker.granted("", rules)
-    yield worker.job(image, trusting_script(units, manifests), MADE_AFTER)
+    rules: dict[str, list[Json]] = {}
+    homes = {unit.home.id for mine in bundles.values() for _, unit in mine}
+    for namespace in sorted({home.namespace for home in homes}):
+        rules[namespace] = [_reading(home.name for home in homes if home.namespace == namespace)]
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for one in sorted(bundles):
+        kinds.setdefault((one.namespace, one.group, resources[one]), []).append(one.name)
+    for (namespace, group, resource), names in sorted(kinds.items()):
+        rule: dict[str, Json] = {"apiGroups": [group], "resources": [resource], "resourceNames": [*names]}
+        rules.setdefault(namespace, []).append({**rule, "verbs": ["get", "patch"]})
+    for namespace, several in sorted(rules.items()):
+        yield from worker.granted(namespace, several)
 
 
 def _reading(names: Iterable[str]) -> Json:

@@ -43,22 +43,20 @@ trust() {
 _BUNDLE: Final = re.compile(r"<(bundle_[0-9]+)>")
 
 
-def trusting_script(units: Sequence[Unit], manifests: Mapping[ObjectId, Manifest]) -> str:
+Bundles = Mapping[ObjectId, Sequence[tuple[GeneratedValue, Unit]]]
+"""Objects, and the fields in them that hold the authority of a unit."""
+
+
+def trusting_script(bundles: Bundles, manifests: Mapping[ObjectId, Manifest]) -> str:
     """The whole script; `manifests` are the objects that have bundles, as the chart wants them."""
-    bundles: dict[ObjectId, list[tuple[GeneratedValue, Unit]]] = {}
-    for unit in units:
-        for value in unit.bundles:
-            bundles.setdefault(value.object, []).append((value, unit))
     lines = (line for one, mine in sorted(bundles.items()) for line in _trust(manifests[one], mine))
     return _PREAMBLE + "".join(f"\n{line}" for line in lines) + "\n"
 
 
 def _trust(manifest: Manifest, bundles: Iterable[tuple[GeneratedValue, Unit]]) -> Iterator[str]:
-    body: dict[str, Json] = {
-        "apiVersion": manifest.api_version,
-        "kind": manifest.id.kind,
-        "metadata": {"name": manifest.id.name},
-    }
+    place: dict[str, Json] = {"namespace": manifest.id.namespace} if manifest.id.namespace else {}
+    metadata: dict[str, Json] = {"name": manifest.id.name, **place}
+    body: dict[str, Json] = {"apiVersion": manifest.api_version, "kind": manifest.id.kind, "metadata": metadata}
     names: dict[tuple[str, str, str], str] = {}
     for value, unit in bundles:
         source = (unit.home.namespace, unit.home.name, unit.key_of(value))

@@ -105,7 +105,7 @@ def _stems(groups: Sequence[GeneratedGroup]) -> dict[tuple[str, str], str]:
     taken: dict[tuple[str, str], str] = {}
     for group in groups:
         short = group.name.rpartition("/")[2]
-        for name in ("", *(wish.name for wish in group.certificates)):
+        for name in (*(wish.name for wish in group.certificates), ""):
             stem = re.sub(r"[^A-Za-z0-9-]+", "-", name or short).strip("-")[:60] or "value"
             number = sum(one == stem or one.startswith(f"{stem}.") for one in taken.values())
             taken[group.name, name] = f"{stem}.{number + 1}" if number else stem
