@@ -41,6 +41,7 @@ from renderer.stages.settle import settle
 from renderer.stages.settle.record import generated_record
 from renderer.stages.settle.sealed.assembling import assembled, uncaptured
 from renderer.stages.settle.sealed.parts import SealedPart, sealed_parts
+from renderer.stages.stored import as_stored
 from renderer.stages.waves import Planned, plan_waves
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
@@ -169,7 +170,8 @@ def shape(
         placed = place_parts(parts)
         values, certificates, captured = invented
         settled = settle(placed.manifests, values, site.generated, captured, certificates)
-        united = unite(settled.manifests)
+        stored, dropped = as_stored(settled.manifests)
+        united = unite(stored)
         external = tuple({one.manifest.id: one for one in settled.external}.values())
         everything = (*united.manifests, *(one.manifest for one in external))
         pinned = pin(everything, catalog.images(), mode=site.registry.images, mirrors=mirrors if asked else None)
@@ -178,7 +180,7 @@ def shape(
             manifests=name_hooks(inside),
             images=pinned.uses,
             external=tuple(replace(one, manifest=body) for one, body in zip(external, outside, strict=True)),
-            findings=(*placed.findings, *settled.findings, *united.findings, *pinned.findings),
+            findings=(*placed.findings, *settled.findings, *dropped, *united.findings, *pinned.findings),
         )
 
     projects = tuple(sorted(site.registry.projects.items()))
