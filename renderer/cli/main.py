@@ -47,7 +47,8 @@ def _run(given: list[str], console: Console) -> int:
     try:
         return _dispatch(given, console)
     except RendererError as error:
-        report.complain(console, error.findings, form=form, code=error.exit_code)
+        findings = report.shown(error.findings, quiet=not {"--quiet", "-q"}.isdisjoint(given))
+        report.complain(console, findings, form=form, code=error.exit_code)
         return error.exit_code
     except (KeyboardInterrupt, BrokenPipeError):
         raise
