@@ -26,9 +26,9 @@ from renderer.stages.settle.ways import Answer, Draft, Place, Task
 _API: Final = "cert-manager.io/v1"
 _INJECT: Final = "cert-manager.io/inject-ca-from"
 _KEYS: Final = {
-    'data["tls.key"]': GeneratedKind.PRIVATE_KEY,
-    'data["tls.crt"]': GeneratedKind.CERTIFICATE,
-    'data["ca.crt"]': GeneratedKind.CA,
+    "tls.key": GeneratedKind.PRIVATE_KEY,
+    "tls.crt": GeneratedKind.CERTIFICATE,
+    "ca.crt": GeneratedKind.CA,
 }
 """What cert-manager writes into a Secret; it knows no other keys."""
 _ALGORITHMS: Final = {"rsa": "RSA", "ecdsa": "ECDSA", "ed25519": "Ed25519"}
@@ -44,7 +44,7 @@ def settled(task: Task) -> Answer:
     for item in task.items:
         draft = item.draft
         if draft.manifest.id.kind == "Secret":
-            left = sorted(data_keys(draft.manifest) - {"tls.key", "tls.crt", "ca.crt"})
+            left = sorted(data_keys(draft.manifest) - _KEYS.keys())
             if left and all(value.group in plans for value, _ in item.fields):
                 findings.append(_more_than_that(draft.manifest, left))
             drafts.append(replace(draft, place=Place.REPLACED))
@@ -84,8 +84,8 @@ def _objection(value: GeneratedValue, group: GeneratedGroup | None) -> str | Non
         members = group.members if group else ()
         bundles = {one.certificate for one in members if one.object == value.object and one.certificate}
         return "it trusts two authorities, and one can be injected" if len(bundles) > 1 else None
-    wanted = _KEYS.get(value.path)
-    if not value.in_secret or wanted is None:
+    wanted = _KEYS.get(value.data_key or "")
+    if wanted is None:
         return "cert-manager writes Secrets, under the keys tls.crt, tls.key and ca.crt"
     if value.kind is not wanted and {value.kind, wanted} != {GeneratedKind.CA, GeneratedKind.CERTIFICATE}:
         return f"it is a {value.kind.value}, where cert-manager writes a {wanted.value}"

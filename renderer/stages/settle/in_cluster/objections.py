@@ -13,7 +13,7 @@ from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.admission import is_judged, judged_resources
 from renderer.model.objects.manifest import Manifest, ObjectId
-from renderer.stages.settle.in_cluster.units import Target, data_key
+from renderer.stages.settle.in_cluster.units import Target
 from renderer.stages.settle.other_way import cannot_make
 from renderer.stages.settle.trusting_kinds import trusts
 
@@ -57,7 +57,7 @@ def _objection(value: GeneratedValue, group: GeneratedGroup | None) -> str | Non
         return "its group has objects of two extensions, and one of them comes first"
     if value.kind is GeneratedKind.CA_BUNDLE:
         return _bundle_objection(value, group)
-    key = data_key(value)
+    key = value.data_key
     if key is None or _DATA_KEY.match(key) is None:
         return "a Job makes what stands alone under a key of a Secret"
     if value.kind not in _PEM:
