@@ -35,6 +35,7 @@ CERT_MANAGER = """\
       - {object: "ConfigMap *kubesphere-config", field: "data*", mode: external, reason: it is no certificate}
       - {object: "Repository.kubesphere.io *", field: "spec.caBundle", value: Q0E=, reason: nobody injects it}
       - {object: "Secret *devops*", mode: external, reason: they are no certificates}
+      - {object: "Secret kubeedge/cloudcore", mode: external, reason: its keys have names of their own}
 """
 _RUNTIME = {"agent": {"jenkins": {"Agent": {"builder": {"ContainerRuntime": "containerd"}}}}}
 _VALUES: Mapping[str, Any] = {"devops-1.1.1": _RUNTIME}
