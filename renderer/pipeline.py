@@ -21,7 +21,7 @@ from renderer.model.bundles.extension import Extension, RequirementKind
 from renderer.model.check import Rule, run_rules
 from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
-from renderer.model.generated.values import GeneratedValue
+from renderer.model.generated.values import MADE_OF_KEYS, GeneratedValue
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.images.use import ImageUse
 from renderer.model.inputs import RenderInputs
@@ -123,7 +123,8 @@ def _inputs(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: 
 def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools, captured: Captured = NOTHING_CAPTURED) -> Composed:
     """Everything that the tree of `site` is written from, judged by every rule."""
     enabled = offers(lock, catalog, site.profile)
-    parts = inflate(site, enabled, tools, lock.api_versions)
+    keyless = {one.component for one in lock.generated if one.kind in MADE_OF_KEYS}
+    parts = inflate(site, enabled, tools, lock.api_versions, keyless=keyless)
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     unsealed = shape(site, parts, (lock.generated, lock.certificates or (), captured), catalog, mirrors, tools)
     ruled = site.generated.rulings(lock.generated)

@@ -56,6 +56,12 @@ _PUBLIC: Final = frozenset(
 )
 
 
+MADE_OF_KEYS: Final = frozenset(
+    {GeneratedKind.PRIVATE_KEY, GeneratedKind.CERTIFICATE, GeneratedKind.CA, GeneratedKind.CA_BUNDLE}
+)
+"""What a chart makes keys for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedValue:
     """One field that differed between two renders of the same input.
