@@ -399,11 +399,11 @@ def test_a_damaged_bundle_is_not_signed(workshop: Workshop, tmp_path: Path) -> N
 
 
 def test_inspect_says_that_nobody_vouched(tmp_path: Path) -> None:
-    from renderer.commands.bundle.inspect import inspect
+    from renderer.commands.bundle.inspect import View, inspect
     from tests.simulators.bundles import NOW
 
     workshop, policy = signed(tmp_path)
-    plain = inspect(workshop.open(), now=NOW, images=True)
+    plain = inspect(workshop.open(), now=NOW, view=View.IMAGES)
     assert plain.text.splitlines()[1] == "  NOT VERIFIED: 2 signatures found, none of them checked"
     assert document(plain)["verified"] is False
     (finding,) = plain.findings

@@ -7,6 +7,7 @@ from typing import Final
 
 from renderer.cli.registries import READING_ARGUMENTS
 from renderer.cli.spec import Argument, Command, Options
+from renderer.cli.usage import misused
 from renderer.cli.verbs.bundle.arguments import BUNDLE
 from renderer.model.outcome import Outcome
 
@@ -24,8 +25,11 @@ def _verify(options: Options) -> Outcome:
 
 def _inspect(options: Options) -> Outcome:
     from renderer.cli import registries, wiring
-    from renderer.commands.bundle.inspect import inspect
+    from renderer.commands.bundle.inspect import View, inspect
 
+    chosen = [name for name in ("images", "tree", "sbom") if options.flag(name)]
+    if len(chosen) > 1:
+        raise misused("a bundle is shown in one shape at a time", f"--{chosen[0]}")
     trust = options.optional("trust")
     policy = wiring.policy(trust) if trust else None
     with registries.bundle_source(options.text("bundle"), options) as source:
@@ -33,7 +37,7 @@ def _inspect(options: Options) -> Outcome:
             from renderer.commands.bundle.building.bill import show_bill
 
             return show_bill(source, policy, now=wiring.now())
-        return inspect(source, policy, now=wiring.now(), images=options.flag("images"))
+        return inspect(source, policy, now=wiring.now(), view=View(chosen[0]) if chosen else View.SUMMARY)
 
 
 VERIFY: Final = Command(
@@ -61,11 +65,15 @@ INSPECT: Final = Command(
         ),
         Argument(names=("--trust",), help="show it only when this trust policy accepts it", metavar="FILE"),
         Argument(names=("--images",), help="list every image with its digest", takes="none"),
+        Argument(
+            names=("--tree",), help="show what belongs to what, platforms and sizes; shared blobs once", takes="none"
+        ),
         Argument(names=("--sbom",), help="print the bill of materials (CycloneDX JSON) instead", takes="none"),
         *READING_ARGUMENTS,
     ),
     examples=(
         "sitewright bundle inspect build/bundle.tar --images",
+        "sitewright bundle inspect build/bundle.tar --trust trust.yaml --tree",
         "sitewright bundle inspect oci://harbor.example/bundles/kubesphere:4.1.3 --trust trust.yaml",
         "sitewright bundle inspect build/bundle.tar --trust trust.yaml --sbom > sbom.cdx.json",
     ),
