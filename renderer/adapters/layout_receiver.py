@@ -33,8 +33,8 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 class LayoutReceiver:
     """Satisfies `IncomingLayout` for `target`; use it as a context, for only one may work at a path.
 
-    `location` is the target as the user named it, and what `writer` is told. `earlier` is the layout that stands
-    there now: blobs that it holds are taken from it.
+    `location` is the target as the user named it, and what `writer` is told. `earlier` is an older layout,
+    such as the one that stands there now: blobs that it holds are taken from it.
     """
 
     def __init__(self, target: Path, location: str, writer: LayoutWriter, earlier: BundleSource | None) -> None:
@@ -71,7 +71,7 @@ class LayoutReceiver:
         return content
 
     def holds(self, descriptor: Descriptor) -> bool:
-        """Whether a blob is here whole; one of the layout that stands at the target is copied, or linked."""
+        """Whether a blob is here whole; one of the earlier layout is copied, or linked at the target."""
         if descriptor.digest in self._whole:
             return True
         place = self._place(descriptor.digest)

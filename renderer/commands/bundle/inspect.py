@@ -14,7 +14,7 @@ from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.formats.documents.wording import count, headline, identity, table
 from renderer.model.bundles.bundle import Bundle, BundleImage, VerifiedBundle
 from renderer.model.bundles.extension import Extension
-from renderer.model.bundles.trust import TrustPolicy
+from renderer.model.bundles.trust import TrustPolicy, Verdict
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.ports import BundleSource
@@ -48,16 +48,11 @@ def inspect(
 def _outcome(
     bundle: Bundle, parts: BundleParts, verified: VerifiedBundle | None, source: BundleSource, view: View
 ) -> Outcome:
-    standing = (
-        f"VERIFIED: signed by {', '.join(verified.verdict.signers)} (trust policy {verified.verdict.policy})"
-        if verified
-        else f"NOT VERIFIED: {count(len(parts.signatures), 'signature')} found, none of them checked"
-    )
     tree = grow(bundle, parts, source) if view is View.TREE else None
     content = tree_lines(tree) if tree else [*_extension_lines(bundle.extensions), "", *_image_lines(bundle, view)]
     lines = [
         headline(bundle),
-        f"  {standing}",
+        f"  {standing(parts, verified.verdict if verified else None)}",
         f"  {parts.manifest.digest}",
         f"  for {', '.join(map(str, bundle.platforms))}",
         "",
@@ -77,6 +72,13 @@ def _outcome(
         },
         findings=() if verified else (not_verified(source.location),),
     )
+
+
+def standing(parts: BundleParts, verdict: Verdict | None) -> str:
+    """Who vouches for what is shown: nobody, when no trust policy was asked."""
+    if verdict is None:
+        return f"NOT VERIFIED: {count(len(parts.signatures), 'signature')} found, none of them checked"
+    return f"VERIFIED: signed by {', '.join(verdict.signers)} (trust policy {verdict.policy})"
 
 
 def not_verified(location: str) -> Finding:

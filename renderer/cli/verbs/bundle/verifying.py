@@ -16,15 +16,18 @@ def _verify(options: Options) -> Outcome:
     from renderer.adapters.executors import ThreadExecutor
     from renderer.adapters.layout import open_layout
     from renderer.cli import registries, wiring
+    from renderer.commands.bundle.carrying.delta_check import check_delta, is_delta
     from renderer.commands.bundle.verify import verify
 
     path, executor = options.text("bundle"), ThreadExecutor(registries.jobs(options))
-    policy = wiring.policy(options.text("trust"))
-    return verify(open_layout(Path(path), path), policy, now=wiring.now(), executor=executor)
+    policy, source = wiring.policy(options.text("trust")), open_layout(Path(path), path)
+    judge = check_delta if is_delta(source) else verify
+    return judge(source, policy, now=wiring.now(), executor=executor)
 
 
 def _inspect(options: Options) -> Outcome:
     from renderer.cli import registries, wiring
+    from renderer.commands.bundle.carrying.delta_check import inspect_delta, is_delta
     from renderer.commands.bundle.inspect import View, inspect
 
     chosen = [name for name in ("images", "tree", "sbom") if options.flag(name)]
@@ -33,6 +36,8 @@ def _inspect(options: Options) -> Outcome:
     trust = options.optional("trust")
     policy = wiring.policy(trust) if trust else None
     with registries.bundle_source(options.text("bundle"), options) as source:
+        if not chosen and is_delta(source):
+            return inspect_delta(source, policy, now=wiring.now())
         if options.flag("sbom"):
             from renderer.commands.bundle.building.bill import show_bill
 
@@ -42,7 +47,7 @@ def _inspect(options: Options) -> Outcome:
 
 VERIFY: Final = Command(
     name="verify",
-    summary="Verify signatures, every blob and the whole content of a bundle. Ends with 3 when it is refused.",
+    summary="Verify signatures, every blob and the whole content of a bundle or delta. Ends with 3 when it is refused.",
     arguments=(
         BUNDLE,
         Argument(names=("--trust",), help="the trust policy", metavar="FILE", default="trust.yaml"),
@@ -58,7 +63,7 @@ VERIFY: Final = Command(
 
 INSPECT: Final = Command(
     name="inspect",
-    summary="Show what a bundle holds: extensions, components, images.",
+    summary="Show what a bundle holds: extensions, components, images; or what a delta needs and brings.",
     arguments=(
         Argument(
             names=("bundle",), help="an OCI layout: a directory or a tar file; or oci://HOST[:PORT]/REPOSITORY[:TAG]"
