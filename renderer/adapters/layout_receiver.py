@@ -7,7 +7,6 @@ checked. At the end the directory takes the place of the path, or a tar file is 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
-from renderer.errors import BundleRefusedError, Finding, InputError, Where
+from renderer.errors import BundleRefusedError, Finding, InputError, Where, when_full
 from renderer.formats.bundle.artifact import LAYOUT_FILE
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
@@ -27,7 +26,6 @@ from renderer.ports import Blob, BundleSource, LayoutWriter
 _CHUNK: Final = 1024 * 1024
 _SMALL: Final = 4 * 2**20
 """What is not larger starts over: manifests, and what costs little."""
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class LayoutReceiver:
@@ -193,9 +191,7 @@ class LayoutReceiver:
                     code="cannot-write",
                     message=f"`{self._location}`: {error.strerror or error}",
                     where=Where(file=self._location),
-                    hint="make room, then run the same command again: what has arrived is kept"
-                    if error.errno in _FULL
-                    else None,
+                    hint=f"{helps}; what has arrived is kept" if (helps := when_full(error)) else None,
                 )
             ) from error
 

@@ -155,8 +155,10 @@ def _new_file(target: Path, mode: int) -> Iterator[BinaryIO]:
             yield stream
         Path(name).chmod(mode)
         Path(name).replace(target)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(target)  # what could not be written; the system does not say
         raise
 
 

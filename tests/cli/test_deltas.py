@@ -158,7 +158,7 @@ def test_an_interrupted_run_is_continued(site: Shop) -> None:
     arrived = contents("bundles/.next.partial")
     assert len(arrived) > 10
     layer.write_bytes(content)
-    site.ok(*apply)
+    assert f"\n  {len(arrived)} blobs had arrived in an earlier run\n" in site.ok(*apply)
     assert not Path("bundles/.next.partial").exists()
     now = {inode for _, inode in contents("bundles/next").values()}
     assert {inode for _, inode in arrived.values()} <= now, "what had arrived was fetched again"

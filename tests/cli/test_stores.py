@@ -129,6 +129,7 @@ def test_newer_verified_bundles_are_offers(shop: Shop) -> None:
         "site shop:\n"
         "  bundle  locked              newest              in\n"
         "  pantry  1.0.0 (sequence 1)  1.3.0 (sequence 3)  usb/pantry-3.tar\n"
+        "\n"
         "  extension  locked  admitted  newest  in\n"
         "  web        1.2.0   1.3.0     1.3.0   usb/pantry-3.tar\n"
     )

@@ -178,7 +178,7 @@ def _with_own(nodes: Sequence[Node]) -> tuple[Node, ...]:
 def tree_lines(root: Node) -> list[str]:
     """The tree for people, with sizes in columns of their own."""
     rows = [("", "size", "own", ""), (root.label, size(root.weight), "", ""), *_rows(root.below, "")]
-    width = min(_WIDEST, max(len(row[0]) for row in rows if row[1]))
+    width = min(_WIDEST, max(len(row[0]) for row in rows if row[1] or row[3]))
     sizes, owns = (max(len(row[column]) for row in rows) for column in (1, 2))
     lines = [f"{one[0]:<{width}}  {one[1]:>{sizes}}  {one[2]:>{owns}}  {one[3]}".rstrip() for one in rows]
     return [
