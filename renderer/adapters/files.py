@@ -210,7 +210,9 @@ def _files_below(directory: Path, shown: str) -> Iterator[str]:
             for entry in entries:
                 name = f"{prefix}{entry.name}"
                 if entry.is_symlink():
-                    raise _fault("link-refused", f"`{shown}/{name}` is a link", shown, expected="files and directories")
+                    hint = "remove it, or put the file itself there"
+                    message, expected = f"`{shown}/{name}` is a link", "files and directories"
+                    raise _fault("link-refused", message, shown, expected=expected, hint=hint)
                 if entry.is_dir():
                     waiting.append((f"{name}/", Path(entry.path)))
                     continue

@@ -10,6 +10,7 @@ from renderer.commands.bundle.building.image_reader import FoundImage
 from renderer.commands.bundle.building.places import LayoutPlace, name_in_layout
 from renderer.commands.bundle.discovery.advice import tagged
 from renderer.errors import Finding, InputError, Severity, Where
+from renderer.formats.documents.wording import some
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json
 from renderer.model.images.discovery import ImageRecord, Standing
@@ -142,7 +143,7 @@ def untouched(stores: Iterable[Store], taken: Iterable[str]) -> Iterator[Finding
                 message=f"no bundle took {len(left)} of the {len(store.images)} images of `{store.path}`",
                 where=Where(file=store.path),
                 severity=Severity.NOTE,
-                explanation=tuple(f"`{text}`" for text in left),
+                explanation=some([f"`{text}`" for text in left]),
             )
 
 
