@@ -82,7 +82,7 @@ class Faults:
         elif "certificate required" in reason or "handshake failure" in reason or "alert" in reason:
             expected = "a client certificate that the registry accepts"
         elif self.authorities is None:
-            expected = "a certificate from an authority that this system trusts; name the site's CA in the profile"
+            expected = "a certificate of an authority that this system trusts; name its CA with --ca, or in the profile"
         else:
             names = ", ".join(f"`{name}`" for name in self.authorities) or "the CA that was given"
             expected = f"a certificate for `{self.host}` that was issued by {names}"
