@@ -137,7 +137,8 @@ class Faults:
         return self._error(
             "registry-unauthorized", f"`{self.host}` does not accept the credentials, or wants some", subject,
             expected=_asked(asked), got=got, explanation=said,
-            hint=f"docker login {self.host}, or set SITEWRIGHT_REGISTRY_USERNAME and SITEWRIGHT_REGISTRY_PASSWORD",
+            hint=f"docker login {self.host}, or set SITEWRIGHT_REGISTRY_USERNAME, SITEWRIGHT_REGISTRY_PASSWORD and "
+            f"SITEWRIGHT_REGISTRY_HOST={self.host}",
         )  # fmt: skip
 
     def _denied(self, subject: str, got: str, said: tuple[str, ...], asked: tuple[str, ...]) -> RemoteError:
