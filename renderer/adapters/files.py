@@ -186,16 +186,13 @@ class WorkingTree:
 
 def _nearest(place: Path, path: str) -> str | None:
     """A hint at the file beside the missing `place` whose name is most like its name."""
-    import difflib
+    from renderer.formats.documents.nearest import did_you_mean
 
     try:
-        names = [entry.name for entry in os.scandir(place.parent) if entry.name.endswith(place.suffix)]
+        names = [entry.name for entry in os.scandir(place.parent)]
     except OSError:
         return None
-    stems = {name.removesuffix(place.suffix): name for name in sorted(names)}
-    found = difflib.get_close_matches(place.stem, list(stems), n=1, cutoff=0.7)
-    above = path.rpartition("/")[0]
-    return f"did you mean `{above}{'/' if above else ''}{stems[found[0]]}`?" if found else None
+    return did_you_mean(path, names)
 
 
 def _files_below(directory: Path, shown: str) -> Iterator[str]:

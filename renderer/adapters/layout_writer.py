@@ -157,7 +157,7 @@ def _new_file(target: Path, mode: int) -> Iterator[BinaryIO]:
         Path(name).replace(target)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(target)  # what could not be written; the system does not say
         raise
 

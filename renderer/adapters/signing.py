@@ -35,7 +35,7 @@ class KeyFileSigner:
                     code="key-not-found",
                     message=f"the private key `{location}` cannot be read: {error.strerror}",
                     where=Where(file=location),
-                    hint=f"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {location}",
+                    hint=f"sitewright bundle keygen {location}",
                 )
             ) from error
         try:

@@ -274,7 +274,7 @@ def test_signing_with_a_key_that_is_not_there(shop: Shop) -> None:
     assert shop.refused(1, "bundle", "sign", BUNDLE, "--key", "keys/lost.key") == (
         "error[key-not-found]: the private key `keys/lost.key` cannot be read: No such file or directory\n"
         "  --> keys/lost.key\n"
-        "   hint: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out keys/lost.key\n"
+        "   hint: sitewright bundle keygen keys/lost.key\n"
     )
 
 

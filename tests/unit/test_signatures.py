@@ -211,7 +211,7 @@ def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
         KeyFileSigner(tmp_path / "none.pem", "keys/none.pem")
     finding = caught.value.findings[0]
     assert (finding.code, finding.where.file) == ("key-not-found", "keys/none.pem")
-    assert finding.hint == "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out keys/none.pem"
+    assert finding.hint == "sitewright bundle keygen keys/none.pem"
 
 
 @pytest.mark.parametrize("text", ["not base64!", "AAA", "A" * 10_000])
