@@ -193,7 +193,7 @@ def test_a_receipt_is_a_base_and_the_registry_gives_what_the_delta_lacks(site: S
     assert document["base"]["kind"] == "receipt"
     assert document["neededBlobs"] == 4, "a config and a layer of each image that the site uses; manifests travel"
     sign(site, DELTA)
-    told = site.ok("bundle", "apply", DELTA, "--profile", PROFILE, "-o", "bundles/next.tar", *TRUST)
+    told = site.ok("bundle", "apply", DELTA, "--profile", PROFILE, "-o", "bundles/next.tar")
     assert f"taken from {registry.url}" in told
     assert Path("bundles/next.tar").read_bytes() == Path(NEW).read_bytes()
 
@@ -295,3 +295,14 @@ def test_through_a_registry_travels_what_the_older_bundle_lacks(delta: Shop, reg
     document = delta.json("bundle", "pull", address, "--base", BUNDLE, "-o", "bundles/next.tar", *TRUST, *plain)
     assert (document["fetched"], document["blobs"]) == (14, 185)
     assert Path("bundles/next.tar").read_bytes() == Path(NEW).read_bytes()
+
+
+def test_a_directory_of_bundles_may_hold_deltas(delta: Shop) -> None:
+    shutil.copy(DELTA, "bundles/update.tar")
+    rows = delta.ok("bundle", "list", *TRUST).splitlines()
+    (row,) = (line for line in rows if line.endswith("bundles/update.tar"))
+    assert "pantry  1.1.0    2 " in row
+    assert "  delta from bundle pantry 1.0.0; office and vendor  -  " in row
+    (found,) = (one for one in delta.json("bundle", "list")["bundles"] if one["path"] == "bundles/update.tar")
+    assert (found["deltaFrom"]["told"], found["standing"]) == ("1.0.0", "not checked")
+    assert "bundles/update.tar" not in delta.ok("bundle", "gc", "--keep", "1")
