@@ -86,7 +86,7 @@ def collect(store: BundleStore, locks: Mapping[str, bytes], *, keep: int, delete
     cannot be read, because nobody can say what it is. What interrupted runs left behind goes.
     """
     found = survey(store, None, locks, now=now)
-    doomed = [one for one in found if one.layout.unfinished]
+    doomed = [one for one in found if one.layout.unfinished and not one.layout.busy]
     doomed += _superseded([one for one in found if not one.layout.unfinished], keep)
     for one in doomed if delete else ():
         store.remove(one.layout)
@@ -137,7 +137,7 @@ def _read(
     now: datetime,
 ) -> Kept:
     if layout.unfinished:
-        return Kept(layout=layout, standing="unfinished")
+        return Kept(layout=layout, standing="being written" if layout.busy else "unfinished")
     try:
         source = store.open(layout)
         if is_delta(source):
