@@ -63,6 +63,8 @@ class KeyFileSigner:
 
 def _what_helps(pem: bytes, reason: str, location: str) -> str:
     """What to do about a key that cannot be used."""
+    if "pip install" in reason:
+        return reason.rpartition("(")[2].rstrip(")")
     if "passphrase" in reason:
         return "set SITEWRIGHT_KEY_PASSPHRASE to the passphrase of this key"
     if b"PUBLIC KEY" in pem:

@@ -132,10 +132,11 @@ def policy(path: str) -> TrustPolicy:
         with told_from_here(files):
             return Loader(workspace(files)).policy(files.relative(path))
     except InputError as error:
-        if [one.code for one in error.findings] != ["file-not-found"] or error.findings[0].hint:
-            raise
+        found = error.findings[0]
+        if found.code != "file-not-found" or found.where.path or found.hint:
+            raise  # with a path it is a key that the policy names
         hint = "name the trust policy with --trust FILE; `sitewright init` writes a first one"
-        raise InputError(replace(error.findings[0], hint=hint)) from error
+        raise InputError(replace(found, hint=hint)) from error
 
 
 def engine(text: str) -> ChartEngine:

@@ -306,3 +306,13 @@ def test_a_chart_that_is_not_there(shop: Shop) -> None:
     assert finding["where"]["path"] == "spec.extensions[1].components[0].helm"
     assert finding["where"]["line"] == 17
     assert not Path("bundles/another").exists()
+
+
+def test_a_trust_policy_that_is_not_there_is_told_apart_from_a_key_that_it_lacks(shop: Shop) -> None:
+    (finding,) = shop.findings(1, "bundle", "verify", BUNDLE)
+    assert (finding["where"]["file"], finding["message"]) == ("trust.yaml", "`trust.yaml` does not exist")
+    assert finding["hint"] == "name the trust policy with --trust FILE; `sitewright init` writes a first one"
+    edit("profiles/trust.yaml", "keys/office.pub", "keys/gone.pub")
+    (finding,) = shop.findings(1, "bundle", "verify", BUNDLE, "--trust", "profiles/trust.yaml")
+    assert finding["where"]["path"] == "spec.keys[1].publicKeyFile"
+    assert "--trust" not in finding.get("hint", "")
