@@ -49,7 +49,7 @@ def test_commands_print_what_the_page_shows(
     workspace = tmp_path / "sitewright"
     shutil.copytree(prepared, workspace)
     shown = [step for block in blocks(page.read_text(encoding="utf-8")) for step in steps(block)]
-    for program in ("openssl", "age-keygen"):
+    for program in ("openssl", "age-keygen", "docker-registry"):
         if any(step.command.startswith(f"{program} ") for step in shown):
             real(program)
     printed = run(shown, workspace, environment)
