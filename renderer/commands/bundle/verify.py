@@ -6,14 +6,13 @@ import shlex
 from datetime import datetime
 from typing import Final
 
-from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.listing import check_index, check_marker
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.bundle.artifact import (
     COPY_AGAIN,
     parse_manifest,
 )
-from renderer.formats.bundle.document import spell_time
+from renderer.formats.bundle.document import is_carried, spell_time
 from renderer.formats.bundle.parts import holders_of_signatures, read_parts
 from renderer.formats.documents.wording import count, headline, identity, size
 from renderer.formats.trust.table import signature_table, signatures_json

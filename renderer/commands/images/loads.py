@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import CARRIED, INDEX_TYPES, parse_index, parse_manifest
+from renderer.formats.bundle.artifact import INDEX_TYPES, parse_index, parse_manifest
+from renderer.formats.bundle.document import is_carried
 from renderer.model.bundles.bundle import BundleImage, ReferrerForm, VerifiedBundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.referrers import PinnedReferrer, speaking_of
@@ -34,7 +35,7 @@ class Hold:
         self._carried: dict[tuple[ImageReference, Digest], list[tuple[BundleImage, str]]] = {}
         for bundle in bundles:
             for image in bundle.bundle.images:
-                if image.content.annotations.get(CARRIED) == "true":
+                if is_carried(image):
                     # one of the manifests of an index may stand in for it (renderer.stages.whole_indexes)
                     for digest in dict.fromkeys((image.digest, *(one.digest for one in image.platforms.values()))):
                         self._carried.setdefault((image.reference, digest), []).append((image, bundle.source))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Final
 
-from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.listing import check_index
 from renderer.commands.bundle.verify import verdict_json, verified_lines
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
@@ -21,6 +20,7 @@ from renderer.formats.bundle.artifact import (
     parse_index,
 )
 from renderer.formats.bundle.closure import closure
+from renderer.formats.bundle.document import is_carried
 from renderer.formats.bundle.packing import PackingList, packing_tag, read_packing_list
 from renderer.formats.bundle.parts import holders_of_signatures, read_parts
 from renderer.formats.documents.wording import count, identity, size
