@@ -24,6 +24,7 @@ from renderer.formats.bundle.artifact import (
     descriptor_json,
     parse_index,
 )
+from renderer.formats.bundle.image_signatures import find_image_signatures, subjects_of
 from renderer.formats.bundle.parts import find_referrers, find_signatures
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.formats.trust.cosign import signature_tag
@@ -92,6 +93,9 @@ def _expected(index: bytes, verified: VerifiedBundle, source: BundleSource) -> d
         replace(holder, media_type=IMAGE_MANIFEST, annotations=tagged, artifact_type=None)
         for holder in find_signatures(index, manifest.digest, source.location)
     )
+    for digest, holder in find_image_signatures(index, subjects_of(bundle), source.location).items():
+        tagged = {REF_NAME: signature_tag(digest)}
+        entries.append(replace(holder, media_type=IMAGE_MANIFEST, annotations=tagged, artifact_type=None))
     for holder, referrer in find_referrers(index, manifest.digest, source.blob, source.location):
         said = holder.annotations if holder.annotations == referrer.annotations else {}
         entries.append(

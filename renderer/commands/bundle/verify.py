@@ -13,6 +13,7 @@ from renderer.formats.bundle.artifact import (
     parse_manifest,
 )
 from renderer.formats.bundle.document import is_carried, spell_time
+from renderer.formats.bundle.image_signatures import find_image_signatures, subjects_of
 from renderer.formats.bundle.parts import holders_of_signatures, read_parts
 from renderer.formats.documents.wording import count, headline, identity, size
 from renderer.formats.trust.table import signature_table, signatures_json
@@ -24,6 +25,7 @@ from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import Executor, Layout
 from renderer.stages.verify import verify as verify_parts
+from renderer.stages.verify.images import ImageVerdict, image_verdict, signatures_over_images
 
 _CHUNK: Final = 256 * 1024
 _SHOWN: Final = 10
@@ -40,15 +42,17 @@ def verify(source: Layout, policy: TrustPolicy, *, now: datetime, executor: Exec
     verified = verify_parts(parts, policy, now=now, source=source.location)
     check = _BlobCheck(source)
     check.bundle(verified, index)
+    beside, malformed = signatures_over_images(index, verified.bundle, source.blob, source.location)
     faults = [
         *check_marker(source.marker(), source.location),
         *check_index(index, verified, source),
+        *(one for one in malformed if one.code == "bundle-tampered"),
         *check.faults(executor),
         *_strangers(source, check),
     ]
     if faults:
         raise BundleRefusedError(*faults)
-    return _outcome(verified, check)
+    return _outcome(verified, check, image_verdict(verified.bundle, beside, policy, now=now))
 
 
 class _BlobCheck:
@@ -68,6 +72,9 @@ class _BlobCheck:
         """Note what belongs to a bundle: itself, its signatures, and every image that it carries."""
         self._manifest(verified.manifest)
         for holder in holders_of_signatures(index, verified.manifest.digest, self.source.blob, self.source.location):
+            self._manifest(holder)
+        subjects = subjects_of(verified.bundle)
+        for holder in find_image_signatures(index, subjects, self.source.location).values():
             self._manifest(holder)
         for image in verified.bundle.images:
             if is_carried(image):
@@ -164,7 +171,7 @@ def verified_lines(verified: VerifiedBundle) -> list[str]:
     ]
 
 
-def _outcome(verified: VerifiedBundle, check: _BlobCheck) -> Outcome:
+def _outcome(verified: VerifiedBundle, check: _BlobCheck, images: ImageVerdict) -> Outcome:
     bundle, verdict = verified.bundle, verified.verdict
     carried = sum(is_carried(image) for image in bundle.images)
     lines = [
@@ -172,6 +179,7 @@ def _outcome(verified: VerifiedBundle, check: _BlobCheck) -> Outcome:
         *signature_table(verdict.signatures),
         f"  {count(len(check.found), 'blob')} hashed ({size(check.size)}), all as signed",
         f"  {count(len(bundle.images), 'image')}, {carried} of them carried",
+        *_signed_lines(images, carried),
     ]
     return Outcome(
         text="\n".join(lines),
@@ -183,5 +191,19 @@ def _outcome(verified: VerifiedBundle, check: _BlobCheck) -> Outcome:
             "bytes": check.size,
             "images": len(bundle.images),
             "carriedImages": carried,
+            "imageSignatures": {
+                "signers": {signer: len(signed) for signer, signed in images.signed.items()},
+                "strangers": images.strangers,
+            },
         },
     )
+
+
+def _signed_lines(images: ImageVerdict, carried: int) -> list[str]:
+    """How many of the images each signer has signed for container runtimes; nothing when nobody has."""
+    lines = [
+        f"  {signer} signed {len(signed)} of {count(carried, 'image')}" for signer, signed in images.signed.items()
+    ]
+    if images.strangers:
+        lines.append(f"  {count(images.strangers, 'signature')} over images by keys that count for nothing here")
+    return lines

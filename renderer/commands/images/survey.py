@@ -104,7 +104,11 @@ def _has(
 
 def _standing(target: ImageTarget, hold: Hold, registry: Registry, journal: Journal | None, crew: Crew) -> Standing:
     try:
-        if journal is not None and _seen_before(target, journal) and crew.attempt(lambda: _stands(target, registry)):
+        if (
+            journal is not None
+            and _seen_before(target, hold, journal)
+            and crew.attempt(lambda: _stands(target, registry))
+        ):
             return Standing(target=target, shipment=None, tagged=target.digest, manifests=())
         tagged, here = crew.attempt(lambda: _held(target, registry))
         shipment = hold.shipment(target)
@@ -129,8 +133,9 @@ def _standing(target: ImageTarget, hold: Hold, registry: Registry, journal: Jour
     )
 
 
-def _seen_before(target: ImageTarget, journal: Journal) -> bool:
-    return all(journal.was_complete(target.repository, digest) for digest in target.everything)
+def _seen_before(target: ImageTarget, hold: Hold, journal: Journal) -> bool:
+    wanted = (*target.everything, *hold.signatures(target))
+    return all(journal.was_complete(target.repository, digest) for digest in wanted)
 
 
 def _stands(target: ImageTarget, registry: Registry) -> bool:

@@ -45,19 +45,35 @@ class ImageTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredManifest:
-    """A manifest or an index, byte for byte."""
+    """A manifest or an index, or a config, byte for byte."""
 
     descriptor: Descriptor
     content: bytes
 
 
+class Keeping(Enum):
+    """How a site registry keeps what speaks of an image."""
+
+    OWN = "own"
+    """As it is: under its tag, or found by the manifest that it refers to."""
+    WITHIN = "within"
+    """By its digest only: another referrer brings all of it under the same tag."""
+    MERGED = "merged"
+    """Its layers are among those under its tag; what others have put there stays."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReferrer:
-    """A manifest that speaks of `subject`, and the tag by which cosign looks for it, if any."""
+    """A manifest that speaks of `subject`, and the tag by which cosign looks for it, if any.
+
+    `config` is a blob that it names and no bundle carries, as it was made for this registry.
+    """
 
     manifest: StoredManifest
     subject: Digest
     tag: str | None
+    keeping: Keeping = Keeping.OWN
+    config: StoredManifest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
