@@ -76,6 +76,13 @@ class BundleSource(BlobReader, Protocol):
         """The bytes of `index.json`, at most 4 MiB, not trusted. Raises BundleRefusedError."""
         ...
 
+    def full_index(self, *, fresh: bool = False) -> bytes:
+        """The same, with the signatures over images that lie beside the bundle; for after it has been verified.
+
+        A repository is asked for those only then; with `fresh` also when an answer is remembered. Raises RemoteError.
+        """
+        ...
+
     def open_blob(self, descriptor: Descriptor) -> BinaryIO:
         """The bytes as a stream, checked at the end: reading the last byte raises BundleRefusedError on a mismatch."""
         ...

@@ -135,9 +135,8 @@ class SignedImages:
     def of(cls, bundle: VerifiedBundle, source: BundleSource) -> SignedImages:
         """What lies beside the images of `bundle`; read when an image is sent."""
         subjects = subjects_of(bundle.bundle)
-        return cls(
-            source=source, subjects=subjects, held=find_image_signatures(source.index(), subjects, source.location)
-        )
+        held = find_image_signatures(source.full_index(fresh=True), subjects, source.location)
+        return cls(source=source, subjects=subjects, held=held)
 
     def over(self, digests: Iterable[Digest]) -> list[_OverImage]:
         """The signatures over `digests`. Raises BundleRefusedError for what is none."""

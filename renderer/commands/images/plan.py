@@ -44,6 +44,7 @@ def targets_of_site(site: Site, lock: Lock) -> tuple[ImageTarget, ...]:
                 digest=image.digest,
                 platforms=platforms,
                 referrers=speaking_of(image.referrers, (image.digest, *platforms.values())),
+                signers=image.signatures.keys if image.signatures else (),
             )
         )
     faults += [_homeless(registry, images, site) for registry, images in sorted(homeless.items())]

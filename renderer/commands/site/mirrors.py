@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 
 from renderer.commands.site.loading import Loader, Workspace
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.trees.tree import FileTree
+from renderer.stages.image_demands import ImageDemands, image_demands
 from renderer.stages.mirrors.nodes import node_files
 from renderer.stages.mirrors.plan import plan_mirrors
 
@@ -15,13 +17,20 @@ from renderer.stages.mirrors.plan import plan_mirrors
 def mirrors(workspace: Workspace, profile: str, *, runtimes: Sequence[str] = ()) -> tuple[Outcome, FileTree]:
     """The mirror plan as a table, and the files for the nodes (paths `nodes/<runtime>/…`).
 
+    With `policy` among them, findings say where nodes ask for less or other than the trust policy does.
     `runtimes` are some of `renderer.stages.mirrors.nodes.RUNTIMES`; without any, what the nodes of the site have.
     """
     loader = Loader(workspace)
     site = loader.site(profile).site
     lock = loader.lock(profile)[0]
     plan = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
-    files = node_files(plan, site, loader.tools(site).templates, sorted(set(runtimes)) or None)
+    demanded = ImageDemands(demands={}, findings=())
+    if "policy" in runtimes:
+        today = workspace.now.astimezone(UTC).date()
+        demanded = image_demands(lock, loader.policy(site.trust), today=today, profile=site.profile)
+    files = node_files(
+        plan, site, loader.tools(site).templates, sorted(set(runtimes)) or None, demands=demanded.demands
+    )
     width = max((len(mirror.source) for mirror in plan.mirrors), default=0)
     lines = [f"{mirror.source.ljust(width)}  {plan.scheme}://{plan.host}/{mirror.project}" for mirror in plan.mirrors]
     document: Json = {
@@ -29,4 +38,5 @@ def mirrors(workspace: Workspace, profile: str, *, runtimes: Sequence[str] = ())
         "mirrors": {mirror.source: mirror.project for mirror in plan.mirrors},
         "files": [*files],
     }
-    return Outcome(text="\n".join([*lines, "", *files]), document=document), files
+    text = "\n".join([*lines, "", *files])
+    return Outcome(text=text, document=document, findings=demanded.findings), files

@@ -119,7 +119,7 @@ def read_image_signatures(
     own = layers[len(makers) :]
     payloads = {Digest.of(payload): payload for payload in map(subject.payload, subject.names)}
     for layer in own:
-        if layer.digest not in payloads or layer != cosign_layer(payloads[layer.digest], _signature(layer)):
+        if layer.digest not in payloads or layer != cosign_layer(payloads[layer.digest], signature_of(layer)):
             raise _tampered(where, f"signatures over {subject.content.digest} under the names that the bundle gives it")
     if len(set(map(_told_apart, own))) != len(own) or not own:
         raise _tampered(where, "each signature once, and one at least")
@@ -163,8 +163,8 @@ def _told_apart(layer: Descriptor) -> tuple[Digest, str | None]:
     return layer.digest, layer.annotations.get(SIGNATURE_ANNOTATION)
 
 
-def _signature(layer: Descriptor) -> bytes:
-    """The bytes of a signature; none when they are not spelled as we spell them."""
+def signature_of(layer: Descriptor) -> bytes:
+    """The bytes of the signature that a layer holds; none when it holds none that can be read."""
     text = layer.annotations.get(SIGNATURE_ANNOTATION, "")
     if layer.media_type != SIGNATURE_LAYER or len(text) > _SIGNATURE_LIMIT:
         return b""

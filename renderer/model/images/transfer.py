@@ -18,7 +18,8 @@ class ImageTarget:
 
     `reference` has the tag by which manifests name it, `repository` is its place in the site registry, `digest` the
     index (or the manifest of a single-platform image) that pins it. `platforms` are the manifests that this site
-    needs, `referrers` what must speak of them there, each behind what it speaks of.
+    needs, `referrers` what must speak of them there, each behind what it speaks of. `signers` are the keys of the trust
+    policy, by name, whose signatures nodes may demand.
     """
 
     reference: ImageReference
@@ -26,6 +27,7 @@ class ImageTarget:
     digest: Digest
     platforms: Mapping[Platform, Digest]
     referrers: tuple[PinnedReferrer, ...] = ()
+    signers: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str | None:
