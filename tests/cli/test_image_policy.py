@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,34 @@ def node(debian13: Callable[[str], Path], tmp_path: Path) -> Callable[..., str]:
     return pull
 
 
+@pytest.fixture
+def podman(debian13: Callable[[str], Path], tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """The same with Podman: `podman(name)`."""
+    if os.geteuid() != 0:
+        pytest.skip("Podman needs user namespaces or root")
+    program = debian13("podman")
+    home = tmp_path / "podman"
+    (home / ".config" / "containers").mkdir(parents=True)
+    (home / ".config" / "containers" / "registries.d").symlink_to(Path(POLICY, "registries.d").absolute())
+    environment = {
+        "HOME": str(home),
+        "CONTAINERS_REGISTRIES_CONF": str(Path("out/nodes/crio/registries.conf.d/50-sitewright.conf").absolute()),
+    }
+    with tempfile.TemporaryDirectory() as state:  # Podman refuses a path of more than 50 characters for it
+        storage = ["--root", str(tmp_path / "storage"), "--runroot", state, "--storage-driver", "vfs"]
+
+        def pull(name: str) -> str:
+            policy = str(Path(POLICY, "policy.json").absolute())
+            command = [str(program), *storage, "pull", "--quiet", "--signature-policy", policy, name]
+            done = subprocess.run(
+                command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+            )
+            assert (done.returncode == 0) == ("Error" not in done.stderr), done.stderr
+            return "" if done.returncode == 0 else done.stderr
+
+        yield pull
+
+
 def requirements(scope: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(Path(f"{POLICY}/policy.json").read_text())["transports"]["docker"][scope]
     return found
@@ -114,6 +143,17 @@ def test_what_all_signers_signed_is_pulled_and_nothing_else(shop: Shop, node: Ca
         assert node(name) == "", "by its tag, too: the signature names it"
     assert node(by_digest(WEB), "arm64") == "", "each platform is signed"
     assert "complete" in shop.ok("images", "verify", PROFILE, "--deep")
+
+
+def test_podman_judges_alike(shop: Shop, site: RealRegistry, podman: Callable[[str], str]) -> None:
+    signed(shop, "vendor", "office")
+    assert podman(by_digest(WEB)) == ""
+    assert podman(WEB) == ""
+    assert "is rejected by policy" in podman(f"127.0.0.1:{site.port}/mirror/example/web:1.2.0")
+    shop.ok("bundle", "keygen", "keys/stranger.key")
+    Path("keys/office.pub").write_bytes(Path("keys/stranger.pub").read_bytes())
+    written(shop)
+    assert "cryptographic signature verification failed" in podman(by_digest(QUEUE))
 
 
 def test_a_signature_by_another_key_does_not_do(shop: Shop, node: Callable[..., str]) -> None:
