@@ -13,12 +13,14 @@ from datetime import date
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
+from renderer.formats.canonical_json import canonical_json
 from renderer.formats.documents.wording import count, some
 from renderer.formats.trust.keys import PublicKey, parse_public_key
 from renderer.model.bundles.trust import Algorithm, TrustedKey, TrustPolicy, TrustRule
+from renderer.model.fields import Json
 from renderer.model.images.demands import SignatureDemand
 from renderer.model.lock import Lock, LockedImage
-from renderer.model.reference import ImageReference
+from renderer.model.reference import Digest, ImageReference
 
 _KINDS: Final = (
     ("ECDSA P-256", Algorithm.ECDSA_P256_SHA256),
@@ -33,6 +35,15 @@ class ImageDemands:
 
     demands: Mapping[ImageReference, SignatureDemand]
     findings: tuple[Finding, ...]
+
+    @property
+    def digest(self) -> Digest:
+        """The same for the same demands, whatever is said about them."""
+        told: dict[str, Json] = {
+            str(image): [[str(Digest.of(key)) for key in keys] for keys in demand.keys]
+            for image, demand in self.demands.items()
+        }
+        return Digest.of(canonical_json(told))
 
 
 def image_demands(lock: Lock, policy: TrustPolicy, *, today: date, profile: str) -> ImageDemands:

@@ -209,6 +209,23 @@ def test_rewritten_references_are_judged_by_their_upstream_names(
     assert node(f"{place}:1.2.0") == ""
 
 
+def test_a_render_writes_the_files_where_the_profile_asks_for_them(shop: Shop) -> None:
+    edit(PROFILE, "  gitops:", "  nodes: {policy: true}\n  gitops:")
+    signed(shop, "vendor", "office")
+    shop.ok("render", PROFILE, "--out", "tree")
+    for name in ("policy.json", "registries.d/50-sitewright.yaml", "README.md"):
+        assert Path("tree/sites/shop/nodes/policy", name).read_bytes() == Path(POLICY, name).read_bytes()
+    assert "unchanged" in shop.ok("render", PROFILE, "--out", "tree")
+    shop.ok("bundle", "keygen", "keys/third.key")
+    edit(TRUST, "  rules:", "    - {name: third, publicKeyFile: keys/third.pub}\n  rules:")
+    edit(TRUST, TWO, "{threshold: 1, of: [vendor, office, third]}")
+    assert "1 changed" not in shop.ok("render", PROFILE, "--out", "tree"), "policy.json, its README, and the provenance"
+    edit(PROFILE, "runtime: cri-o", "runtime: containerd")
+    code, _, said = shop.run("validate", PROFILE)
+    assert code == 1
+    assert "containerd reads no `policy.json`" in said
+
+
 def test_images_that_nobody_signed_stay_with_their_digests(shop: Shop, node: Callable[..., str]) -> None:
     signed(shop, "office", without=("vendor",))
     said = written(shop)

@@ -10,7 +10,7 @@ from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.trees.tree import FileTree
 from renderer.stages.image_demands import ImageDemands, image_demands
-from renderer.stages.mirrors.nodes import node_files
+from renderer.stages.mirrors.nodes import node_files, runtimes_of
 from renderer.stages.mirrors.plan import plan_mirrors
 
 
@@ -25,7 +25,7 @@ def mirrors(workspace: Workspace, profile: str, *, runtimes: Sequence[str] = ())
     lock = loader.lock(profile)[0]
     plan = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     demanded = ImageDemands(demands={}, findings=())
-    if "policy" in runtimes:
+    if "policy" in (runtimes or runtimes_of(site)):
         today = workspace.now.astimezone(UTC).date()
         demanded = image_demands(lock, loader.policy(site.trust), today=today, profile=site.profile)
     files = node_files(

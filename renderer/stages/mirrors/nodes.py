@@ -29,9 +29,10 @@ _EXAMPLES: Final = 3
 
 
 def runtimes_of(site: Site) -> tuple[str, ...]:
-    """Those of RUNTIMES that the nodes of this site have."""
+    """Those of RUNTIMES that the nodes of this site have, and `policy` when its profile asks for that."""
     distribution, runtime = site.cluster.distribution, site.cluster.runtime
-    return (distribution.value if distribution in _OWN_RUNTIME else runtime.value,)
+    own = distribution.value if distribution in _OWN_RUNTIME else runtime.value
+    return (own, "policy") if site.nodes.policy else (own,)
 
 
 def node_files(

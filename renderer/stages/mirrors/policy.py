@@ -29,21 +29,23 @@ def policy_files(
     rewrite = site.registry.images is ImagesMode.REWRITE
     pinned = [image for image in plan.images if image.digest]
     by_digest = {f"{_name(plan, image, rewrite=rewrite)}@{image.digest}" for image in pinned if image not in demands}
-    signed: dict[str, Json] = {}
+    signed: list[Json] = []
     repositories: dict[str, list[ImageReference]] = {}
     for image in pinned:
         if image in demands:
             repositories.setdefault(_name(plan, image, rewrite=rewrite), []).append(image)
-    for name, images in repositories.items():
+    for name, images in sorted(repositories.items()):
         # one demand for a repository holds for what comes later, too; a scope with a digest would win over it
         alike = len({demands[image] for image in images}) == 1
         for image in images[:1] if alike else images:
             scope = name if alike else f"{name}@{image.digest}"
-            signed[scope] = [*_requirements(demands[image], name, image)]
+            example = f"{name}@{image.digest}"
+            rules = [*_requirements(demands[image], name, image)]
+            signed.append({"scope": scope, "requirements": rules, "example": example})
     known: dict[str, Json] = {
         **values,
         "images": [*sorted(by_digest)],
-        "signed": [{"scope": scope, "requirements": signed[scope]} for scope in sorted(signed)],
+        "signed": signed,
         "several_keys": any(len(keys) > 1 for demand in demands.values() for keys in demand.keys),
     }
     yield "policy.json", json_text("policy/policy.json", known, templates)
