@@ -21,6 +21,7 @@ from renderer.formats.bundle.artifact import (
     REF_NAME,
     ReadBlob,
     bounded,
+    malformed,
     parse_index,
     parse_manifest,
 )
@@ -34,6 +35,8 @@ from renderer.model.reference import Digest, ImageReference
 
 IMAGE_SIGNATURES_LIMIT: Final = 2**20
 """Bytes of the manifest that holds the signatures of one index or manifest."""
+ALL_IMAGE_SIGNATURES_LIMIT: Final = 16 * 2**20
+"""Bytes of all these manifests together."""
 _SIGNATURE_LIMIT: Final = 8 * 1024
 
 
@@ -98,6 +101,10 @@ def find_image_signatures(
     found: dict[Digest, Descriptor] = {}
     for entry in entries:
         found.setdefault(by_tag[entry.name or ""], entry.descriptor)
+    total = sum(holder.size for holder in found.values())
+    if total > ALL_IMAGE_SIGNATURES_LIMIT:
+        message = f"signatures over images have {total} bytes together; {ALL_IMAGE_SIGNATURES_LIMIT} are allowed"
+        raise malformed(Where(file=location, subject="index.json"), message)
     return found
 
 
