@@ -391,6 +391,10 @@ class Registry(Protocol):
         """The manifest behind a tag or a digest, its digest computed from the bytes; None when there is none."""
         ...
 
+    def stands_for(self, repository: str, tag: str, digest: Digest) -> bool:
+        """Whether a tag stands for `digest`. Cheaper than `manifest`: nothing need be read or sent when it does."""
+        ...
+
     def push_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> Digest:
         """Put a manifest byte for byte under a tag or its digest. `tag-immutable`: the tag is held by another one."""
         ...

@@ -121,7 +121,6 @@ def _projects(options: Options) -> dict[str, str]:
 
 def _sync(options: Options) -> Outcome:
     from renderer.cli import registries
-    from renderer.commands.images.projects import create_projects
     from renderer.commands.images.sync import SyncOptions, sync
 
     given = {name.replace("-", "_"): options.flag(name) for name in ("retag", "recheck", "dry-run")}
@@ -131,6 +130,8 @@ def _sync(options: Options) -> Outcome:
         with registries.open_registry(options, subject.site.registry if subject.site else None) as registry:
             notes: tuple[Finding, ...] = ()
             if options.flag("create-projects"):
+                from renderer.commands.images.projects import create_projects
+
                 # nodes of a site that names no credentials pull as nobody
                 public = subject.site is not None and subject.site.registry.credentials is None
                 notes = create_projects(subject.targets, registry.harbor, public=public)

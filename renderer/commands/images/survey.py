@@ -140,8 +140,9 @@ def _seen_before(target: ImageTarget, hold: Hold, journal: Journal) -> bool:
 
 def _stands(target: ImageTarget, registry: Registry) -> bool:
     """Whether the tag of an image stands for it; one request."""
-    found = registry.manifest(target.repository, target.tag or str(target.digest))
-    return found is not None and found.digest == target.digest
+    if target.tag is not None:
+        return registry.stands_for(target.repository, target.tag, target.digest)
+    return registry.manifest(target.repository, str(target.digest)) is not None
 
 
 def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[Digest]]:
