@@ -146,8 +146,8 @@ def test_a_tag_that_stands_for_a_manifest_is_told_without_it(
     answers: list[Received] = []
     call = Transport.call
 
-    def watched(self: Transport, request: Request, expected: Collection[int]) -> Received:
-        answers.append(call(self, request, expected))
+    def watched(self: Transport, request: Request, expected: Collection[int], **more: int) -> Received:
+        answers.append(call(self, request, expected, **more))
         return answers[-1]
 
     monkeypatch.setattr(Transport, "call", watched)
