@@ -85,12 +85,14 @@ class Hold:
         load = _Load(source=self._sources[name])
         carried = {entry.digest: entry for entry in (image.content, *image.platforms.values())}
         root = load.manifest(carried[target.digest])
-        children = [load.manifest(carried[digest]) for digest in sorted(set(target.platforms.values()))]
         is_index = root.descriptor.media_type in INDEX_TYPES
-        ours = self._signed[name].over((target.digest, *target.manifests))
+        entries = image.platforms.values() if is_index and target.whole and not image.omitted else ()
+        platforms = {*target.platforms.values(), *(entry.digest for entry in entries)}
+        children = [load.manifest(carried[digest]) for digest in sorted(platforms)]
+        ours = self._signed[name].over(dict.fromkeys((target.digest, *sorted(platforms))))
         beside: list[StoredReferrer] = []
         pinned = {PinnedReferrer.of(one): one for one in image.referrers}
-        for one in speaking_of(pinned, {target.digest, *target.platforms.values()}):
+        for one in speaking_of(pinned, {target.digest, *platforms}):
             referrer = pinned[one]
             if referrer.form is not ReferrerForm.INDEX:
                 held = load.manifest(referrer.content)

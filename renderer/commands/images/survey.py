@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from renderer.commands.images.loads import Hold
@@ -112,6 +112,9 @@ def _standing(target: ImageTarget, hold: Hold, registry: Registry, journal: Jour
             return Standing(target=target, shipment=None, tagged=target.digest, manifests=())
         tagged, here = crew.attempt(lambda: _held(target, registry))
         shipment = hold.shipment(target)
+        asked = {target.digest, *target.manifests}
+        others = [one.descriptor.digest for one in shipment.children if one.descriptor.digest not in asked]
+        here |= crew.attempt(lambda: _there(others, target, registry))
         missing, disputed = crew.attempt(lambda: look_for_referrers(shipment, registry))
     except RemoteError as error:
         return _failed(target, error)
@@ -154,10 +157,13 @@ def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[D
         if found is not None:
             tagged = found.digest
             here.add(found.digest)
-    for digest in (target.digest, *target.manifests):
-        if digest not in here and registry.manifest(target.repository, str(digest)) is not None:
-            here.add(digest)
-    return tagged, here
+    wanted = [digest for digest in (target.digest, *target.manifests) if digest not in here]
+    return tagged, here | _there(wanted, target, registry)
+
+
+def _there(digests: Iterable[Digest], target: ImageTarget, registry: Registry) -> set[Digest]:
+    """Those of `digests` that the repository of an image has as manifests."""
+    return {one for one in digests if registry.manifest(target.repository, str(one)) is not None}
 
 
 def _failed(target: ImageTarget, error: RendererError) -> Standing:

@@ -19,7 +19,8 @@ class ImageTarget:
     `reference` has the tag by which manifests name it, `repository` is its place in the site registry, `digest` the
     index (or the manifest of a single-platform image) that pins it. `platforms` are the manifests that this site
     needs, `referrers` what must speak of them there, each behind what it speaks of. `signers` are the keys of the trust
-    policy, by name, whose signatures nodes may demand.
+    policy, by name, whose signatures nodes may demand. With `whole` the registry takes an index only with all of its
+    manifests: those of other platforms travel, too, where a bundle carries them.
     """
 
     reference: ImageReference
@@ -28,6 +29,7 @@ class ImageTarget:
     platforms: Mapping[Platform, Digest]
     referrers: tuple[PinnedReferrer, ...] = ()
     signers: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def tag(self) -> str | None:
