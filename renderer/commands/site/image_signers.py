@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from renderer.commands.site.loading import Loader
-from renderer.errors import BundleRefusedError
+from renderer.errors import BundleRefusedError, RemoteError
 from renderer.model.bundles.bundle import Catalog, VerifiedBundle
-from renderer.model.lock import LockedSignatures
+from renderer.model.lock import Lock, LockedSignatures
 from renderer.model.reference import ImageReference
 from renderer.model.site import Site
 from renderer.stages.verify.images import ImageVerdict, image_verdict, signatures_over_images
 
 
 def image_signatures(
-    loader: Loader, site: Site, catalog: Catalog, images: Iterable[ImageReference]
+    loader: Loader, site: Site, catalog: Catalog, images: Iterable[ImageReference], known: Lock | None = None
 ) -> dict[ImageReference, LockedSignatures]:
     """For each of `images` that keys of the trust policy have signed: which ones, and the bundle that brings them.
 
-    As everywhere, the bundle that the profile names first speaks for an image. Raises BundleRefusedError when what
-    lies there as a signature is none, RemoteError when a repository does not answer.
+    As everywhere, the bundle that the profile names first speaks for an image. Where a repository does not answer, the
+    lock `known` is believed. Raises BundleRefusedError when what lies there as a signature is none, and, without
+    `known`, RemoteError.
     """
     wanted = set(images)
     found: dict[ImageReference, LockedSignatures] = {}
@@ -27,7 +28,15 @@ def image_signatures(
         ours = {image.reference for image in bundle.bundle.images} & wanted
         wanted -= ours
         if ours:
-            verdict = _verdict(loader, site, bundle)
+            try:
+                verdict = _verdict(loader, site, bundle)
+            except RemoteError:
+                if known is None:
+                    raise
+                found |= {
+                    one.reference: one.signatures for one in known.images if one.signatures and one.reference in ours
+                }
+                continue
             for image in ours:
                 keys = verdict.signers_of(image)
                 if keys:

@@ -105,7 +105,7 @@ def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str], r
     if failing:
         raise CheckFailedError(*judged.findings)
     if check:
-        new = _lock_of(loader, site, catalog, enabled, answer, found, kept.digest)
+        new = _lock_of(loader, site, catalog, enabled, answer, found, kept.digest, old)
         return _checked(loader, site, catalog, old, new, [*soon, *capture_drift(kept, found, profile)], profile)
     captured = captured_content(workspace, site, found, kept)
     new = _lock_of(loader, site, catalog, enabled, answer, found, digest_after(captured, kept))
@@ -147,9 +147,11 @@ def _lock_of(
     answer: Resolution,
     found: Survey,
     captured: Digest | None,
+    known: Lock | None = None,
 ) -> Lock:
+    """The lock. `known` is the one that is checked, if any: it may know what a registry does not tell just now."""
     workspace, dictionary = loader.workspace, catalog.images()
-    signatures = image_signatures(loader, site, catalog, found.images)
+    signatures = image_signatures(loader, site, catalog, found.images, known)
     mirrors = plan_mirrors(site.registry, found.images)
     extensions = [
         LockedExtension(
