@@ -15,7 +15,7 @@ def main() -> int:
         return 0
     # Loading code makes no garbage: looking for it every 700 objects is a tenth of the time that a short command
     # takes, and looking at everything once more before the process ends another tenth.
-    gc.set_threshold(20_000)
+    gc.set_threshold(100_000)
     from renderer.cli import main as terminal
 
     code = terminal.main()

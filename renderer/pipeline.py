@@ -32,6 +32,7 @@ from renderer.model.site import ImagesMode, NodeDelivery, Site
 from renderer.model.trees.tree import FileTree
 from renderer.stages import agents, layout, provenance, records
 from renderer.stages.chart.hooks import name_hooks
+from renderer.stages.image_demands import ImageDemands
 from renderer.stages.mirrors.daemonset import FIRST_WAVE, NODE_FILES
 from renderer.stages.mirrors.nodes import node_delivery, node_files
 from renderer.stages.mirrors.plan import plan_mirrors
@@ -68,11 +69,12 @@ def render(
     tools: Tools,
     previous: FileTree,
     captured: Captured = NOTHING_CAPTURED,
+    demanded: ImageDemands | None = None,
 ) -> Rendering:
     """The tree of `site` (paths relative to `Site.root`), and what is to be said about it.
 
-    `previous` is the tree that this one replaces, `captured` what was captured for the lock. Raises InputError when a
-    chart or a template cannot be inflated.
+    `previous` is the tree that this one replaces, `captured` what was captured for the lock, `demanded` what nodes
+    demand of images where the profile asks for that. Raises InputError when a chart or a template cannot be inflated.
     """
     composed = compose(site, lock, catalog, tools, captured)
     laid = _laid(composed, tools, previous)
@@ -80,14 +82,15 @@ def render(
     health = [rule for offer in offers(lock, catalog, site.profile) for rule in offer.extension.health]
     tree = laid.tree.joined(
         agents.agent_files(site, composed.plan, health, tools.templates, manifest_bytes=size),
-        node_files(composed.mirrors, site, tools.templates),
+        node_files(composed.mirrors, site, tools.templates, demands=demanded.demands if demanded else {}),
         records.record_files(composed, lock_bytes=lock_bytes, orphans=laid.orphans, templates=tools.templates),
         generated_record(lock, site.generated, captured, tuple(composed.plan.manifests())),
     )
-    statement = provenance.provenance(_inputs(site, lock, lock_bytes, catalog, tools), tree)
+    statement = provenance.provenance(_inputs(site, lock, lock_bytes, catalog, tools, demanded), tree)
     tree = tree.joined(FileTree.of([(provenance.PROVENANCE, statement)]))
     # what is said about the move from one tree to the next stays out of the tree: it depends on the tree before
-    said = (*composed.findings, *laid.findings, *_secrets_in(tree, tools))
+    told = demanded.findings if demanded else ()
+    said = (*composed.findings, *laid.findings, *told, *_secrets_in(tree, tools))
     return Rendering(site=site, tree=tree, composed=replace(composed, findings=said))
 
 
@@ -108,15 +111,30 @@ def _laid(composed: Composed, tools: Tools, previous: FileTree) -> layout.Laid:
     return make() if previous.files else tools.memo.get(("laid", id(composed.plan), agent), make)
 
 
-def is_current(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: Tools, previous: FileTree) -> bool:
+def is_current(
+    site: Site,
+    lock: Lock,
+    lock_bytes: bytes,
+    catalog: Catalog,
+    tools: Tools,
+    previous: FileTree,
+    demanded: ImageDemands | None = None,
+) -> bool:
     """True when `previous` is what `render` would write: nothing that it depends on has changed, nor has the tree."""
-    return provenance.is_current(previous, _inputs(site, lock, lock_bytes, catalog, tools))
+    return provenance.is_current(previous, _inputs(site, lock, lock_bytes, catalog, tools, demanded))
 
 
-def _inputs(site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: Tools) -> RenderInputs:
-    verdicts = (bundle.verdict for bundle in catalog.bundles)
+def _inputs(
+    site: Site, lock: Lock, lock_bytes: bytes, catalog: Catalog, tools: Tools, demanded: ImageDemands | None
+) -> RenderInputs:
     return provenance.render_inputs(
-        site, lock, lock_bytes, tools.templates, sitewright=tools.version, verdicts=verdicts
+        site,
+        lock,
+        lock_bytes,
+        tools.templates,
+        sitewright=tools.version,
+        verdicts=(bundle.verdict for bundle in catalog.bundles),
+        demands=demanded.digest if demanded else None,
     )
 
 

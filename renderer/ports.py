@@ -76,6 +76,13 @@ class BundleSource(BlobReader, Protocol):
         """The bytes of `index.json`, at most 4 MiB, not trusted. Raises BundleRefusedError."""
         ...
 
+    def full_index(self, *, fresh: bool = False) -> bytes:
+        """The same, with the signatures over images that lie beside the bundle; for after it has been verified.
+
+        A repository is asked for those only then; with `fresh` also when an answer is remembered. Raises RemoteError.
+        """
+        ...
+
     def open_blob(self, descriptor: Descriptor) -> BinaryIO:
         """The bytes as a stream, checked at the end: reading the last byte raises BundleRefusedError on a mismatch."""
         ...
@@ -383,6 +390,10 @@ class Registry(Protocol):
 
     def manifest(self, repository: str, reference: str) -> FoundManifest | None:
         """The manifest behind a tag or a digest, its digest computed from the bytes; None when there is none."""
+        ...
+
+    def stands_for(self, repository: str, tag: str, digest: Digest) -> bool:
+        """Whether a tag stands for `digest`. Cheaper than `manifest`: nothing need be read or sent when it does."""
         ...
 
     def push_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> Digest:

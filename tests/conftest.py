@@ -104,9 +104,17 @@ def cluster(
 
 @pytest.fixture(scope="session")
 def debian13() -> Callable[[str], Path]:
-    """`debian13("cosign")`: a program of Debian 13 that knows Sigstore; Debian 12's skopeo does not."""
+    """`debian13("cosign")`: a program of Debian 13 that knows Sigstore; SITEWRIGHT_DEBIAN13_COSIGN names another.
+
+    Debian 12 has no cosign, and its skopeo and Podman do not know Sigstore.
+    """
+
+    named = {name: _named(f"debian13_{name}") for name in ("cosign", "podman", "skopeo")}
 
     def find(name: str) -> Path:
+        path = named[name]
+        if path is not None:
+            return path
         program = _TOOLS.parents[1] / "build" / "tools" / "debian13" / "bin" / name
         return program if program.exists() else _absent(f"{name} of Debian 13", "tests/tools/debian13.sh")
 

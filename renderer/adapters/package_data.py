@@ -1,7 +1,7 @@
 """What ships inside the package: JSON schemas and templates.
 
-In a wheel they lie below `renderer/_data`; in a source checkout beside the package. `importlib.resources` is the only
-way in, so a zipped installation works too.
+In a wheel they lie below `renderer/_data`; in a source checkout beside the package. What is no directory, such as an
+installation in a zip file, is read through `importlib.resources`, which takes its time to load.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+import renderer
 from renderer.model.fields import Json
 from renderer.model.trees.tree import RelativePath
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 __all__ = ["Templates", "schema", "schema_names", "template", "template_names"]
 
@@ -67,7 +69,11 @@ def _text(directory: str, path: str) -> str:
 
 
 def _root(directory: str) -> Traversable:
-    package = files("renderer")
+    package: Traversable = Path(renderer.__file__).parent
+    if not package.is_dir():
+        from importlib.resources import files
+
+        package = files("renderer")
     shipped = package / "_data" / directory
     if shipped.is_dir():
         return shipped

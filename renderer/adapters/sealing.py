@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +29,8 @@ class MachineSealing:
 
     def random(self, count: int) -> bytes:
         """So many bytes from the system's generator."""
+        import secrets  # what loads it is slow, and few commands need it
+
         return secrets.token_bytes(count)
 
     def key_texts(self) -> tuple[KeyText, ...]:

@@ -12,7 +12,7 @@ from renderer.model.objects.manifest import Manifest
 from renderer.model.objects.workload import container_images
 from renderer.model.reference import Digest, ImageReference
 from renderer.model.rendering import Composed
-from renderer.model.site import Distribution, Fallback, ImagesMode, Runtime
+from renderer.model.site import Distribution, Fallback, ImagesMode, Runtime, Site
 
 _SHOWN: Final = 3
 
@@ -93,15 +93,19 @@ def mirror_collisions(composed: Composed) -> Iterator[Finding]:
 
 def docker_without_mirrors(composed: Composed) -> Iterator[Finding]:
     """Docker nodes, of which only newer ones can be given mirrors; a profile does not say which release they run."""
-    cluster, registry = composed.site.cluster, composed.site.registry
+    cluster = composed.site.cluster
     own = cluster.distribution in {Distribution.K3S, Distribution.RKE2, Distribution.OPENSHIFT, Distribution.TALOS}
-    if own or cluster.runtime is not Runtime.DOCKER or registry.images is ImagesMode.REWRITE:
-        return
-    yield Finding(
+    if not own and cluster.runtime is Runtime.DOCKER and composed.site.registry.images is not ImagesMode.REWRITE:
+        yield cannot_mirror(composed.site)
+
+
+def cannot_mirror(site: Site) -> Finding:
+    """What Docker makes of the files of `nodes/docker/`."""
+    return Finding(
         code="docker-cannot-mirror",
         message="Docker before 29 mirrors `docker.io` only, not to a project, and asks the upstream registry after it",
-        where=Where(file=composed.site.profile, path="spec.cluster.runtime"),
-        severity=Severity.WARNING if registry.fallback is Fallback.NEVER else Severity.NOTE,
+        where=Where(file=site.profile, path="spec.cluster.runtime"),
+        severity=Severity.WARNING if site.registry.fallback is Fallback.NEVER else Severity.NOTE,
         expected="Docker 29 or later with its containerd image store on every node",
         hint="set `spec.registry.images: rewrite`, or accept this in `spec.checks.ignore` when all nodes have it",
     )

@@ -24,7 +24,7 @@ from renderer.model.bundles.extension import extension_name
 from renderer.model.fields import FieldError, Fields
 from renderer.model.generated.groups import CertificateWish
 from renderer.model.images.referrers import PinnedReferrer
-from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
+from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, LockedSignatures
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
 
@@ -102,6 +102,8 @@ def _image(entry: LockedImage) -> Flow:
         body["index"] = str(entry.index)
     if entry.referrers:
         body["referrers"] = [_referrer(referrer) for referrer in entry.referrers]
+    if entry.signatures is not None:
+        body["signatures"] = {"bundle": entry.signatures.bundle, "keys": entry.signatures.keys}
     return body
 
 
@@ -229,7 +231,7 @@ def _read_extension(fields: Fields) -> LockedExtension:
 
 
 def _read_image(fields: Fields) -> LockedImage:
-    only(fields, "reference digest platforms mirror index referrers")
+    only(fields, "reference digest platforms mirror index referrers signatures")
     platforms = fields.child("platforms")
     return LockedImage(
         reference=fields.parsed("reference", ImageReference.parse),
@@ -241,7 +243,13 @@ def _read_image(fields: Fields) -> LockedImage:
         mirror=fields.text("mirror"),
         index=fields.optional("index", Digest.parse),
         referrers=tuple(map(_read_referrer, fields.children("referrers"))),
+        signatures=_read_signatures(fields.child("signatures")) if "signatures" in fields else None,
     )
+
+
+def _read_signatures(fields: Fields) -> LockedSignatures:
+    only(fields, "bundle keys")
+    return LockedSignatures(bundle=fields.text("bundle"), keys=fields.texts("keys"))
 
 
 def _read_referrer(fields: Fields) -> PinnedReferrer:

@@ -15,7 +15,8 @@ class RenderInputs:
 
     `profile` is `Site.digest` and `profile_file` the file it was read from; `lock` is the digest of the lock file;
     `templates` covers the templates that ship with Sitewright and those of the site. `verdicts` say why the bundles
-    were believed when this was rendered.
+    were believed when this was rendered; `demands` is the digest of what nodes demand of images, where the profile asks
+    for that.
     """
 
     site: str
@@ -27,3 +28,4 @@ class RenderInputs:
     engine: LockedEngine
     sitewright: str
     verdicts: tuple[Verdict, ...] = ()
+    demands: Digest | None = None

@@ -49,11 +49,23 @@ class LockedExtension:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockedSignatures:
+    """Who has signed an image for container runtimes: keys of the trust policy by name, sorted.
+
+    `bundle` is the one that brings the signatures: its rule says how many there must be.
+    """
+
+    bundle: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockedImage:
     """One image that the rendered objects or enabled extensions name. `mirror` is its place in the site registry.
 
     `index` is the index that `digest`, one of its manifests, stands in for, because the registry would refuse a part of
-    an index. `referrers` are the signatures and attestations that the registry must hold beside the image.
+    an index. `referrers` are the signatures and attestations that the registry must hold beside the image. `signatures`
+    were added to the bundle when it was signed, which changes no digest: so they are told by who made them.
     """
 
     reference: ImageReference
@@ -62,6 +74,7 @@ class LockedImage:
     mirror: str
     index: Digest | None = None
     referrers: tuple[PinnedReferrer, ...] = ()
+    signatures: LockedSignatures | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,10 +144,14 @@ class SiteRegistry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
-    """How node files are delivered. `image` runs the script of the DaemonSet: any image with a shell."""
+    """How node files are delivered. `image` runs the script of the DaemonSet: any image with a shell.
+
+    With `policy` there is a `policy.json` among them.
+    """
 
     delivery: NodeDelivery = NodeDelivery.FILES
     image: ImageReference | None = None
+    policy: bool = False
 
     def __post_init__(self) -> None:
         if self.delivery is not NodeDelivery.FILES and self.image is None:

@@ -35,8 +35,12 @@ def render_inputs(
     *,
     sitewright: str,
     verdicts: Iterable[Verdict] = (),
+    demands: Digest | None = None,
 ) -> RenderInputs:
-    """The inputs of a render of `site`. `sitewright` is the version that renders, `verdicts` those on its bundles."""
+    """The inputs of a render of `site`. `sitewright` is the version that renders, `verdicts` those on its bundles.
+
+    `demands` stands for what nodes demand of images, where the profile asks for that.
+    """
     return RenderInputs(
         site=site.name,
         profile_file=site.profile,
@@ -47,6 +51,7 @@ def render_inputs(
         engine=lock.engine,
         sitewright=sitewright,
         verdicts=tuple(verdicts),
+        demands=demands,
     )
 
 
@@ -79,6 +84,8 @@ def _predicate(inputs: RenderInputs) -> Json:
         {"name": "lock", "digest": _digest(inputs.lock)},
         {"name": "templates", "digest": _digest(inputs.templates)},
     ]
+    if inputs.demands is not None:
+        dependencies.append({"name": "image demands", "digest": _digest(inputs.demands)})
     verdicts = {verdict.manifest: verdict for verdict in inputs.verdicts}
     for bundle in sorted(inputs.bundles, key=lambda bundle: bundle.name):
         annotations: dict[str, Json] = {

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from renderer.errors import Finding, Where
-from renderer.formats.bundle.artifact import CARRIED, INDEX_TYPES
+from renderer.formats.bundle.artifact import INDEX_TYPES
+from renderer.formats.bundle.document import is_carried
 from renderer.model.bundles.bundle import BundleImage, Catalog, ReferrerForm
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.referrers import PinnedReferrer, speaking_of
@@ -46,7 +47,7 @@ def cut_indexes(catalog: Catalog, references: Iterable[ImageReference], site: Si
 
 def _is_cut(image: BundleImage) -> bool:
     """Whether a bundle carries an index without all of its manifests. What is not carried comes whole, another way."""
-    carried = image.content.annotations.get(CARRIED) == "true"
+    carried = is_carried(image)
     return carried and bool(image.omitted) and image.content.media_type in INDEX_TYPES
 
 

@@ -106,6 +106,7 @@ def make_layout(place: Path, mib: int) -> list[str]:
 def sitewright(place: Path, *words: str, check: bool = True) -> tuple[float, int]:
     """Seconds and peak memory (KiB) of one run of the command line in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(place / "state")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode; skopeo is compiled, too
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "renderer", *words], cwd=place, env=environment, stdout=subprocess.DEVNULL

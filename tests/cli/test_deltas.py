@@ -70,6 +70,19 @@ def test_a_delta_and_its_base_make_the_new_bundle_byte_for_byte(site: Shop) -> N
     assert Path("bundles/next.tar").read_bytes() == Path(NEW).read_bytes()
 
 
+def test_signatures_over_images_travel_with_a_delta(site: Shop) -> None:
+    for who in SIGNERS:
+        site.ok("bundle", "sign", NEW, "--key", f"keys/{who}.key", "--images")
+    site.ok("bundle", "diff", NEW, "--base", BUNDLE, "-o", DELTA)
+    sign(site, DELTA)
+    out = site.ok("bundle", "apply", DELTA, "--base", BUNDLE, "-o", "again.tar", *TRUST)
+    assert "vendor signed 44 of 44 images" in out
+    assert Path("again.tar").read_bytes() == Path(NEW).read_bytes()
+    code, _, said = site.run("bundle", "sign", DELTA, "--key", "keys/vendor.key", "--images")
+    assert code == 1
+    assert "no-images-to-sign" in said
+
+
 def test_of_two_editions_that_share_95_percent_less_than_6_percent_travel(site: Shop) -> None:
     for edition in (1, 2):
         shutil.rmtree("sources/images")

@@ -237,6 +237,16 @@ def test_a_whole_index_stays_the_pin(place: Place) -> None:
     place.ready(AMD, ARM)
     assert f'digest: "{index["digest"]}"' in Path(LOCK).read_text()
     assert "index:" not in Path(LOCK).read_text()
+    place.shop.ok("images", "sync", PROFILE)
+    assert "2 complete" in place.shop.ok("images", "verify", PROFILE, "--deep")
+    with place.client() as client:
+        tagged = client.manifest("mirror/example/web", "1.2.0")
+        assert tagged is not None
+        assert str(tagged.digest) == index["digest"]
+        for one in place.layout.read(index)["manifests"]:
+            held = client.manifest("mirror/example/web", one["digest"])
+            assert held is not None, "docker-registry takes an index only with all that it lists"
+    assert "0 sent, 2 there already" in place.shop.ok("images", "sync", PROFILE, "--recheck")
 
 
 def test_a_registry_that_takes_parts_is_named_in_the_profile(place: Place) -> None:

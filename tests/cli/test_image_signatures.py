@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.image_shop import PROFILE, QUEUE, WEB, an_image_shop, is_at
-from tests.cli.site_fixture import Shop
+from tests.cli.site_fixture import BUNDLE, Shop
 from tests.simulators.images import ImageLayout
 from tests.unit.registry_fixture import RealRegistry, real_registry
 
@@ -98,3 +98,34 @@ def test_what_a_maker_signed_is_verified_inside(
     pinned = index["digest"] if len(platforms) == 1 else amd64
     assert payload["critical"]["image"]["docker-manifest-digest"] == pinned
     assert cosign(*VERIFY, f"127.0.0.1:{site.port}/mirror/example/queue:2.0.1").returncode != 0, "nobody signed it"
+
+
+def test_signatures_of_makers_stay_beside_those_of_the_bundles_signers(
+    shop: Shop, makers: RealRegistry, site: RealRegistry, cosign: Cosign, real: Callable[[str], Path], tmp_path: Path
+) -> None:
+    layout = ImageLayout(tmp_path / "layout")
+    index = layout.image(WEB, "linux/amd64")
+    layout.image(QUEUE, "linux/amd64")
+    published(layout, QUEUE, real("skopeo"), makers)
+    made = published(layout, WEB, real("skopeo"), makers)
+    signed = cosign(*SIGN, "--recursive", f"{made}@{index['digest']}")
+    assert signed.returncode == 0, signed.stderr
+    shop.build()
+    shop.ok("lock", PROFILE)
+    shop.ok("images", "sync", PROFILE)
+    for who in ("vendor", "office"):
+        shop.ok("bundle", "sign", BUNDLE, "--key", f"keys/{who}.key", "--images")
+    assert "signed 2 of 2 images" in shop.ok("bundle", "verify", BUNDLE, "--trust", "profiles/trust.yaml")
+    shop.ok("lock", PROFILE)
+    assert "2 sent, 0 there already" in shop.ok("images", "sync", PROFILE), "the signatures are new"
+    inside = f"127.0.0.1:{site.port}/mirror/example/web:1.2.0"
+    ours = ("verify", "--insecure-ignore-tlog", "--allow-http-registry", "--key")
+    for verify in (VERIFY, (*ours, "shop/keys/vendor.pub"), (*ours, "shop/keys/office.pub")):
+        judged = cosign(*verify, inside)
+        assert judged.returncode == 0, judged.stderr
+    assert "2 complete" in shop.ok("images", "verify", PROFILE, "--deep")
+    assert "0 sent, 2 there already" in shop.ok("images", "sync", PROFILE, "--recheck")
+    added = cosign(*SIGN, "--recursive", inside)
+    assert added.returncode == 0, added.stderr
+    assert "0 sent, 2 there already" in shop.ok("images", "sync", PROFILE, "--recheck"), "the site signs, too"
+    assert "2 complete" in shop.ok("images", "verify", PROFILE)

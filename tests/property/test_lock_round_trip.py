@@ -10,7 +10,7 @@ from renderer.formats.kubernetes.manifests import load_values
 from renderer.formats.lockfile import decode_lock, encode_lock
 from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
-from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage
+from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, LockedSignatures
 from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
@@ -46,6 +46,7 @@ IMAGE = st.builds(
     digest=DIGEST,
     platforms=st.dictionaries(PLATFORM, DIGEST, max_size=3),
     mirror=TEXT,
+    signatures=st.none() | st.builds(LockedSignatures, bundle=TEXT, keys=TEXTS),
 )
 OBJECT = st.builds(ObjectId, st.one_of(st.just(""), TEXT), TEXT, st.one_of(st.just(""), TEXT), TEXT)
 GENERATED = st.builds(

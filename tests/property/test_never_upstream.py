@@ -77,7 +77,7 @@ def test_every_runtime_has_a_simulator() -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(names=NAMES, projects=st.tuples(PROJECT, PROJECT), by_tag=st.booleans(), plain=st.booleans())
 def test_a_node_asks_the_site_registry_and_nobody_else(
     name: str, names: list[str], projects: tuple[str, str], by_tag: bool, plain: bool

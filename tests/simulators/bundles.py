@@ -141,12 +141,12 @@ class Workshop:
         described = schema("bundle-source")
         return build_bundle(self.files, source, output, self.writer, bench, schema=described, created=created)
 
-    def sign(self, key: str, bundle: str = "bundle") -> Outcome:
+    def sign(self, key: str, bundle: str = "bundle", *, images: bool = False) -> Outcome:
         """`bundle sign`, with a key made before (or made now)."""
         if key not in self.keys:
             self.key(key)
         signer = KeyFileSigner(self.root / f"keys/{key}.pem", f"keys/{key}.pem")
-        return sign_bundle(self.open(bundle), signer, self.writer, bundle)
+        return sign_bundle(self.open(bundle), signer, self.writer, bundle, images=images)
 
     def open(self, bundle: str = "bundle") -> Layout:
         """The bundle as a source of blobs."""

@@ -102,6 +102,10 @@ class MemoryRegistry:
             return None
         return FoundManifest(content=found[0], media_type=found[1], digest=digest)
 
+    def stands_for(self, repository: str, tag: str, digest: Digest) -> bool:
+        found = self.manifest(repository, tag)
+        return found is not None and found.digest == digest
+
     def push_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> Digest:
         self._note("put", repository, reference, write=True)
         digest, document = Digest.of(content), json.loads(content)

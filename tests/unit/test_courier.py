@@ -34,6 +34,9 @@ class OneBlob:
     def index(self) -> bytes:
         raise AssertionError
 
+    def full_index(self, *, fresh: bool = False) -> bytes:
+        raise AssertionError(fresh)
+
     def blob(self, descriptor: Descriptor) -> bytes:
         raise AssertionError(descriptor)
 

@@ -10,7 +10,7 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -19,6 +19,7 @@ import pytest
 
 from renderer.adapters.registry.client import RegistryClient
 from renderer.adapters.registry.opening import credential_source, open_registry
+from renderer.adapters.registry.transport import Received, Request, Transport
 from renderer.errors import BundleRefusedError, InputError, RemoteError
 from renderer.formats.bundle.artifact import IMAGE_INDEX, IMAGE_MANIFEST, describe, index_content
 from renderer.model.bundles.extension import Descriptor
@@ -136,6 +137,25 @@ def test_manifests_stay_as_they_are(client: RegistryClient) -> None:
     assert client.manifest("apps/none", "v1") is None
     assert client.tags("apps/one") == ("v1",)
     assert client.tags("apps/none") == ()
+
+
+def test_a_tag_that_stands_for_a_manifest_is_told_without_it(
+    client: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = client.push_manifest("shop/standing", "1.0", index_content([]), IMAGE_INDEX)
+    answers: list[Received] = []
+    call = Transport.call
+
+    def watched(self: Transport, request: Request, expected: Collection[int], **more: int) -> Received:
+        answers.append(call(self, request, expected, **more))
+        return answers[-1]
+
+    monkeypatch.setattr(Transport, "call", watched)
+    assert client.stands_for("shop/standing", "1.0", digest)
+    assert not client.stands_for("shop/standing", "1.0", Digest.of(b"another"))
+    assert not client.stands_for("shop/standing", "2.0", digest)
+    assert [answer.status for answer in answers] == [304, 200, 404]
+    assert answers[0].body == b""
 
 
 def test_referrers_are_found_by_tag_where_the_api_is_missing(client: RegistryClient) -> None:

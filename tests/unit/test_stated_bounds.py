@@ -9,7 +9,7 @@ import pytest
 from renderer.adapters.layout import checked
 from renderer.formats import archives
 from renderer.formats.archives import DEFAULT
-from renderer.formats.bundle import artifact, parts
+from renderer.formats.bundle import artifact, image_signatures, parts
 from renderer.formats.canonical_json import DEPTH_LIMIT
 from renderer.formats.trust import pem, sigstore, x509
 from tests.attacks.test_bounds import MEMORY
@@ -36,6 +36,7 @@ BOUNDS = [
     [mib(artifact.CONFIG_LIMIT)],
     [f"{DEPTH_LIMIT}"],
     [f"{parts.SIGNATURE_LIMIT}", mib(parts.SIGNATURES_LIMIT)],
+    [mib(image_signatures.IMAGE_SIGNATURES_LIMIT), mib(image_signatures.ALL_IMAGE_SIGNATURES_LIMIT)],
     [f"{parts._REFERRERS_LIMIT:,}", mib(parts.REFERRERS_LIMIT)],
     [kib(sigstore.SIGSTORE_BUNDLE_LIMIT)],
     [f"{pem.CHAIN_LIMIT}", kib(pem.CERTIFICATE_LIMIT)],

@@ -87,6 +87,10 @@ class CheckedLayout:
         finally:
             extent.close()
 
+    def full_index(self, *, fresh: bool = False) -> bytes:  # noqa: ARG002 - a layout remembers no answers
+        """The same: a layout lists everything."""
+        return self.index()
+
     def marker(self) -> bytes:
         """The bytes of `oci-layout`, at most 1 KiB, not trusted; none when it is not there."""
         extent = self._find("oci-layout")

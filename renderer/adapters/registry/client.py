@@ -134,6 +134,15 @@ class RegistryClient:
             raise self._faults.malformed(message, subject, expected=reference)
         return FoundManifest(content=received.body, media_type=_media_type(received), digest=digest)
 
+    def stands_for(self, repository: str, tag: str, digest: Digest) -> bool:
+        """Whether a tag stands for `digest`: a registry that knows RFC 9110 (13.1.2) need not send the manifest."""
+        headers = {"Accept": _ACCEPT, "If-None-Match": f'"{digest}"'}
+        subject = self._named(repository, f":{tag}")
+        received = self._call("GET", repository, f"manifests/{tag}", {200, 304, 404}, subject, headers=headers)
+        if received.status == 200:
+            return _digest_like(received.body, str(digest)) == digest
+        return received.status == 304
+
     def push_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> Digest:
         """Put a manifest byte for byte under a tag or its digest. Raises RemoteError (`tag-immutable` and others)."""
         is_digest = ":" in reference

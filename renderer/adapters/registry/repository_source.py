@@ -9,27 +9,39 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from dataclasses import replace
 from typing import BinaryIO, Final
 
-from renderer.errors import BundleRefusedError, Finding, InputError, Where
+from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError, Where
 from renderer.formats.bundle.artifact import (
     BUNDLE_TYPE,
     INDEX_TYPES,
     MANIFEST_TYPES,
     REF_NAME,
+    find_bundle,
     index_content,
+    parse_index,
     parse_manifest,
 )
 from renderer.formats.bundle.checked_stream import blob_refused
+from renderer.formats.bundle.packing import packing_tag, read_packing_list
 from renderer.formats.trust.cosign import signature_tag
 from renderer.model.bundles.address import BundleAddress, versions
 from renderer.model.bundles.extension import Descriptor
+from renderer.model.fields import Fields
 from renderer.model.reference import Digest
 from renderer.ports import Cache, FoundManifest, Registry
 
 _MEMORY_LIMIT: Final = 256 * 2**20
 _SHOWN: Final = 5
+_SIGNATURE_TAG: Final = re.compile(r"sha(?:256|512)-[0-9a-f]+\.sig\Z")
+
+
+def _is_signature(entry: Fields, own: str) -> bool:
+    """Whether an entry of `index.json` has the bare name of signatures, and not of those over the bundle (`own`)."""
+    name = entry.mapping("annotations").get(REF_NAME)
+    return isinstance(name, str) and name != own and _SIGNATURE_TAG.match(name) is not None
 
 
 class Repository:
@@ -75,6 +87,7 @@ class RepositorySource:
         self._cache = cache
         self._fresh = fresh
         self._index: bytes | None = None
+        self._full: bytes | None = None
         self._known: dict[Digest, bytes] = {}
 
     @property
@@ -92,6 +105,22 @@ class RepositorySource:
             noted = self._cache.recall(digest) if self._cache and digest and not self._fresh else None
             self._index = noted or self._asked()
         return self._index
+
+    def full_index(self, *, fresh: bool = False) -> bytes:
+        """The same, and the signatures over the bundle's images that were pushed with it. Raises RemoteError."""
+        if self._full is None:
+            index = self.index()
+            manifest = find_bundle(index, self._location).digest
+            # a name of its own in the cache: the index that is noted for the bundle was asked for without this
+            note = Digest.of(f"signatures over the images of {manifest}".encode())
+            self._full = self._cache.recall(note) if self._cache and not (fresh or self._fresh) else None
+            if self._full is None:
+                where = Where(file=self._location, subject="index.json")
+                entries = [one.descriptor for one in parse_index(index, where)]
+                self._full = index_content([*entries, *self._over_images(manifest)])
+                if self._cache is not None:
+                    self._cache.note(note, self._full)
+        return self._full
 
     def blob(self, descriptor: Descriptor) -> bytes:
         """The checked bytes behind a descriptor, at most 256 MiB. Raises BundleRefusedError, RemoteError."""
@@ -165,6 +194,24 @@ class RepositorySource:
         return (
             Descriptor(media_type=found.media_type, digest=found.digest, size=len(found.content), annotations=named),
         )
+
+    def _over_images(self, manifest: Digest) -> tuple[Descriptor, ...]:
+        """What the pushed `index.json` lists under cosign's tags: signatures over the bundle's images.
+
+        Nothing when nobody packed the bundle, or the packing list cannot be read: `bundle pull` says so.
+        """
+        repository, own = self._address.repository, signature_tag(manifest)
+        found = self._registry.manifest(repository, packing_tag(manifest))
+        if found is None:
+            return ()
+        where = Where(subject=f"packing list of {self._location}")
+        try:
+            packed = read_packing_list(found.content, where).index
+            with self._registry.read_blob(repository, packed) as stream:
+                entries = parse_index(stream.read(), where, lambda entry: _is_signature(entry, own))
+        except (BundleRefusedError, RemoteError):
+            return ()
+        return tuple(entry.descriptor for entry in entries)
 
     def _keep(self, found: FoundManifest) -> None:
         self._known[found.digest] = found.content

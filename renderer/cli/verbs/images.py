@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from renderer.commands.images.loads import Hold
+    from renderer.model.bundles.trust import TrustPolicy
     from renderer.model.images.transfer import ImageTarget
     from renderer.model.site import Site
 
@@ -30,6 +31,7 @@ class _Subject:
     hold: Callable[[], Hold]
     site: Site | None = None
     lock: bytes = b""
+    policy: Callable[[], TrustPolicy] | None = None
 
 
 @contextmanager
@@ -71,7 +73,14 @@ def _site(path: str, options: Options) -> _Subject:
         sources = {one.source: loader.source_of(one) for one in catalog.bundles}
         return Hold(catalog.bundles, sources, _beside(sources, options.optional("registry") or site.registry.url))
 
-    return _Subject(what=f"site {site.name}", targets=targets_of_site(site, lock), hold=hold, site=site, lock=content)
+    return _Subject(
+        what=f"site {site.name}",
+        targets=targets_of_site(site, lock),
+        hold=hold,
+        site=site,
+        lock=content,
+        policy=lambda: loader.policy(site.trust),
+    )
 
 
 def _beside(sources: Iterable[str], url: str) -> dict[str, str]:
@@ -112,7 +121,6 @@ def _projects(options: Options) -> dict[str, str]:
 
 def _sync(options: Options) -> Outcome:
     from renderer.cli import registries
-    from renderer.commands.images.projects import create_projects
     from renderer.commands.images.sync import SyncOptions, sync
 
     given = {name.replace("-", "_"): options.flag(name) for name in ("retag", "recheck", "dry-run")}
@@ -122,6 +130,8 @@ def _sync(options: Options) -> Outcome:
         with registries.open_registry(options, subject.site.registry if subject.site else None) as registry:
             notes: tuple[Finding, ...] = ()
             if options.flag("create-projects"):
+                from renderer.commands.images.projects import create_projects
+
                 # nodes of a site that names no credentials pull as nobody
                 public = subject.site is not None and subject.site.registry.credentials is None
                 notes = create_projects(subject.targets, registry.harbor, public=public)
@@ -145,8 +155,13 @@ def _verify(options: Options) -> Outcome:
         if site is None:
             raise AssertionError("what is no bundle is a profile")
         with registries.open_registry(options, site.registry) as registry:
-            deep = options.flag("deep")
-            verified = verify(subject.targets, registry, jobs=registries.jobs(options), deep=deep)
+            verified = verify(
+                subject.targets,
+                registry,
+                jobs=registries.jobs(options),
+                deep=options.flag("deep"),
+                policy=subject.policy() if subject.policy else None,
+            )
         outcome = told(verify_outcome(verified, f"sitewright images sync {options.text('subject')}"))
     if receipt and key:
         from renderer.adapters.signing import KeyFileSigner

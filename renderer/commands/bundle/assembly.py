@@ -10,14 +10,13 @@ from renderer.commands.bundle.building.blobs import in_memory
 from renderer.formats.bundle.artifact import (
     BUNDLE_CONFIG,
     BUNDLE_TYPE,
-    CARRIED,
     IMAGE_MANIFEST,
     REF_NAME,
     bundle_manifest,
     describe,
     index_content,
 )
-from renderer.formats.bundle.document import encode_bundle, spell_time
+from renderer.formats.bundle.document import encode_bundle, is_carried, spell_time
 from renderer.model.bundles.bundle import Bundle, BundleImage, ReferrerForm
 from renderer.model.bundles.extension import Descriptor
 from renderer.ports import Blob
@@ -76,11 +75,6 @@ def _entries(image: BundleImage) -> Iterator[Descriptor]:
             yield replace(referrer.content, annotations={REF_NAME: f"{image.reference.name}:{referrer.tag}"})
         elif referrer.form is ReferrerForm.SUBJECT:
             yield referrer.content
-
-
-def is_carried(image: BundleImage) -> bool:
-    """True when the bundle says that its layout holds the image, not only the digest."""
-    return image.content.annotations.get(CARRIED) == "true"
 
 
 def _each_once(blobs: Iterable[Blob]) -> tuple[Blob, ...]:

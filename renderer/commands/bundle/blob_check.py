@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from renderer.commands.bundle.assembly import is_carried
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.bundle.artifact import COPY_AGAIN, parse_manifest
+from renderer.formats.bundle.document import is_carried
+from renderer.formats.bundle.image_signatures import find_image_signatures, subjects_of
 from renderer.formats.bundle.parts import holders_of_signatures
 from renderer.formats.documents.wording import count
 from renderer.model.bundles.bundle import BundleImage, VerifiedBundle
@@ -33,8 +34,11 @@ class BlobCheck:
         return sum(descriptor.size for descriptor in self.found.values())
 
     def bundle(self, verified: VerifiedBundle, index: bytes) -> None:
-        """Note what belongs to a bundle: itself, its signatures, and every image that it carries."""
+        """Note what belongs to a bundle: itself, its signatures, and every image that it carries with those over it."""
         self.signed(verified.manifest, index)
+        subjects = subjects_of(verified.bundle)
+        for holder in find_image_signatures(index, subjects, self.source.location).values():
+            self._manifest(holder)
         for image in verified.bundle.images:
             if is_carried(image):
                 self._image(image)

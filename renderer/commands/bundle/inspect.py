@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from enum import Enum
 
-from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.tree import grow, tree_json, tree_lines
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.commands.bundle.verify import verdict_json
 from renderer.errors import Finding, Severity, Where
+from renderer.formats.bundle.document import is_carried
 from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.formats.documents.wording import count, headline, identity, table
 from renderer.model.bundles.bundle import Bundle, BundleImage, VerifiedBundle

@@ -25,6 +25,7 @@ from renderer.formats.bundle.artifact import (
     descriptor_json,
     parse_index,
 )
+from renderer.formats.bundle.image_signatures import find_image_signatures, subjects_of
 from renderer.formats.bundle.parts import find_referrers, find_signatures
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.formats.trust.cosign import signature_tag
@@ -32,6 +33,7 @@ from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.delta import Delta
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json, kind_of
+from renderer.model.reference import Digest
 from renderer.ports import BundleSource
 
 _INDEX_FIELDS: Final = frozenset({"schemaVersion", "mediaType", "manifests"})
@@ -42,7 +44,10 @@ def check_index(index: bytes, verified: VerifiedBundle, source: BundleSource) ->
     """Everything in `index.json` that does not follow from what is signed."""
     bundle, manifest = verified.bundle, verified.manifest
     own = _entry(manifest, f"{bundle.name}:{bundle.version}", BUNDLE_TYPE)
-    return _compared(index, [own, *listed(bundle), *_signatures(index, manifest, source)], source, "bundle")
+    beside = find_image_signatures(index, subjects_of(bundle), source.location)
+    entries = [own, *listed(bundle), *_signatures(index, manifest, source)]
+    entries += (_tagged(holder, digest) for digest, holder in beside.items())
+    return _compared(index, entries, source, "bundle")
 
 
 def check_delta_index(index: bytes, manifest: Descriptor, delta: Delta, source: BundleSource) -> list[Finding]:
@@ -97,12 +102,17 @@ def _entry(manifest: Descriptor, name: str, artifact_type: str) -> Descriptor:
 
 def _signatures(index: bytes, manifest: Descriptor, source: BundleSource) -> Iterator[Descriptor]:
     """How `index.json` lists the signatures that there are."""
-    tagged = {REF_NAME: signature_tag(manifest.digest)}
     for holder in find_signatures(index, manifest.digest, source.location):
-        yield replace(holder, media_type=IMAGE_MANIFEST, annotations=tagged, artifact_type=None)
+        yield _tagged(holder, manifest.digest)
     for holder, referrer in find_referrers(index, manifest.digest, source.blob, source.location):
         said = holder.annotations if holder.annotations == referrer.annotations else {}
         yield replace(holder, media_type=IMAGE_MANIFEST, annotations=said, artifact_type=referrer.artifact_type)
+
+
+def _tagged(holder: Descriptor, signed: Digest) -> Descriptor:
+    """How `index.json` lists what cosign's tag for a digest names."""
+    tag = {REF_NAME: signature_tag(signed)}
+    return replace(holder, media_type=IMAGE_MANIFEST, annotations=tag, artifact_type=None)
 
 
 def _without_type(entry: Descriptor) -> Descriptor:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from renderer.commands.bundle.image_signing import ImagesSigned, sign_images
 from renderer.commands.bundle.signature_store import SignatureStore
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import Where
@@ -37,12 +38,14 @@ def sign(
     *,
     forms: Sequence[SignatureForm] = (SignatureForm.COSIGN_TAG,),
     certificates: Sequence[bytes] = (),
+    images: bool = False,
 ) -> Outcome:
     """Add a signature over the manifest of the bundle (or delta) at `path`, which `source` reads, in each form.
 
-    `certificates` (DER, the signer's first) go with the signature. One key has one signature in each form: signing
-    again changes nothing, unless it brings other certificates. Raises BundleRefusedError when the bundle is damaged,
-    and what `signer` raises.
+    `certificates` (DER, the signer's first) go with the signature. With `images` every image that the bundle carries
+    is signed, too, for container runtimes. One key has one signature in each form: signing again changes nothing,
+    unless it brings other certificates. Raises BundleRefusedError when the bundle is damaged, InputError
+    (`no-images-to-sign`, `image-signature-unreadable`), and what `signer` raises.
     """
     index = source.index()
     parts = read_parts(index, source.blob, source.location, kind_of(index, source.location))
@@ -60,9 +63,10 @@ def sign(
         else:
             store.put_sigstore(work.sigstore_bundle(), instead_of=before)
         added.append(form)
-    if added:
+    of_images = sign_images(source, index, parts, signer, store) if images else None
+    if added or (of_images and of_images.new):
         store.write(writer, path)
-    return _outcome(parts, manifest, work.key, added, store.total, forms)
+    return _outcome(parts, manifest, work.key, added, store.total, forms, of_images)
 
 
 def _well_formed(parts: BundleParts, location: str) -> ImageManifest:
@@ -112,6 +116,7 @@ def _outcome(
     added: Sequence[SignatureForm],
     total: int,
     forms: Sequence[SignatureForm],
+    images: ImagesSigned | None,
 ) -> Outcome:
     name, version = manifest.annotations[TITLE], manifest.annotations.get(VERSION, "")
     did = "signed" if added else "was signed before"
@@ -119,7 +124,7 @@ def _outcome(
     stored = f" ({', '.join(form.value for form in forms)})" if tuple(forms) != (SignatureForm.COSIGN_TAG,) else ""
     return Outcome(
         text=f"{parts.kind.noun} {name} {version} {did} with the {key.kind} key {key.fingerprint}\n"
-        f"  {parts.manifest.digest}, {count(total, 'signature')}{stored}",
+        f"  {parts.manifest.digest}, {count(total, 'signature')}{stored}{images.told if images else ''}",
         document={
             "bundle": name,
             "version": version,
@@ -128,5 +133,6 @@ def _outcome(
             "added": bool(added),
             "forms": [form.value for form in added],
             "signatures": total,
+            **({"images": images.images, "imageSignatures": images.new} if images else {}),
         },
     )

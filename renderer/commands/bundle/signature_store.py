@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from renderer.commands.bundle.building.blobs import in_memory
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
+    REF_NAME,
     describe,
     index_content,
     parse_index,
     parse_manifest,
 )
+from renderer.formats.bundle.image_signatures import IMAGE_SIGNATURES_LIMIT
 from renderer.formats.bundle.parts import (
     SIGNATURE_LIMIT,
     BundleParts,
@@ -43,6 +45,7 @@ class SignatureStore:
         self._index = index
         self._subject = parts.manifest
         self._new: list[SignatureManifest] = []
+        self._of_images: list[SignatureManifest] = []
         self._stale: set[Digest] = set()
         self._blobs: dict[Digest, bytes] = {}
         self.total = len(parts.signatures)
@@ -76,30 +79,49 @@ class SignatureStore:
                 self._stale |= {held.digest, manifest.layers[0].digest}
         self._put(referrer_manifest(bundle, self._subject), instead_of)
 
+    def put_over_image(self, manifest: SignatureManifest, instead_of: Descriptor | None) -> None:
+        """Add the signatures of one index or manifest of an image, in place of the manifest that held them before.
+
+        Raises InputError (`too-many-signatures`).
+        """
+        if manifest.descriptor.size > IMAGE_SIGNATURES_LIMIT:
+            what = f"the signatures of {manifest.descriptor.annotations.get(REF_NAME, 'an image')}"
+            raise InputError(
+                self._too_many(f"{what} would take {manifest.descriptor.size} bytes of {IMAGE_SIGNATURES_LIMIT}")
+            )
+        if instead_of is not None:
+            before = parse_manifest(self._source.blob(instead_of), Where(file=self._source.location))
+            self._stale |= {instead_of.digest, before.config.digest}
+        self._of_images.append(manifest)
+        self._blobs |= {Digest.of(content): content for content in manifest.blobs}
+
     def _put(self, manifest: SignatureManifest, instead_of: Sequence[StoredSignature]) -> None:
         self._new.append(manifest)
         self._blobs |= {Digest.of(content): content for content in manifest.blobs}
         self.total += 1 - len(instead_of)
         if self.total > SIGNATURE_LIMIT:
-            raise InputError(
-                Finding(
-                    code="too-many-signatures",
-                    message=f"there would be {self.total} signatures, and more than {SIGNATURE_LIMIT} are not read",
-                    where=Where(file=self._source.location),
-                    hint="build the bundle again; it has the same digest, and no signature",
-                )
-            )
+            message = f"there would be {self.total} signatures, and more than {SIGNATURE_LIMIT} are not read"
+            raise InputError(self._too_many(message))
+
+    def _too_many(self, message: str) -> Finding:
+        return Finding(
+            code="too-many-signatures",
+            message=message,
+            where=Where(file=self._source.location),
+            hint="build the bundle again; it has the same digest, and no signature",
+        )
 
     def write(self, writer: LayoutWriter, path: str) -> None:
         """Put what is new into the layout at `path`, and take away what it replaces."""
         stale = self._stale - self._blobs.keys()
         entries = parse_index(self._index, Where(file=self._source.location, subject="index.json"))
         kept = [entry.descriptor for entry in entries if entry.descriptor.digest not in self._stale]
-        # The bundle first, its signatures next, oldest first, then images: what a render reads stands in front.
+        # The bundle first, its signatures next, oldest first, then those of images, then images: what a render reads
+        # stands in front.
         held = holders_of_signatures(self._index, self._subject.digest, self._source.blob, self._source.location)
         front = {self._subject.digest, *(one.digest for one in held)}
         position = 1 + max(place for place, one in enumerate(kept) if one.digest in front)
-        listed = [manifest.descriptor for manifest in self._new]
+        listed = [manifest.descriptor for manifest in (*self._new, *self._of_images)]
         blobs = [in_memory(describe(content, ""), content) for content in self._blobs.values()]
         writer.extend(path, index_content([*kept[:position], *listed, *kept[position:]]), blobs, drop=stale)
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from renderer.commands.bundle.assembly import is_carried
 from renderer.errors import Where
 from renderer.formats.bundle.artifact import parse_manifest
 from renderer.formats.bundle.closure import closure
+from renderer.formats.bundle.document import is_carried
 from renderer.formats.bundle.parts import BundleParts
 from renderer.formats.bundle.sbom import SBOM_LAYER, images_in_bill, read_bill
 from renderer.formats.documents.wording import size

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.blob_check import BlobCheck, strangers
 from renderer.commands.bundle.listing import check_index, check_marker
 from renderer.errors import BundleRefusedError
-from renderer.formats.bundle.document import spell_time
+from renderer.formats.bundle.document import is_carried, spell_time
 from renderer.formats.bundle.parts import read_parts
 from renderer.formats.documents.wording import count, headline, identity, size
 from renderer.formats.trust.table import signature_table, signatures_json
@@ -18,6 +17,7 @@ from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.ports import Executor, Layout
 from renderer.stages.verify import verify as verify_parts
+from renderer.stages.verify.images import ImageVerdict, image_verdict, signatures_over_images
 
 
 def verify(source: Layout, policy: TrustPolicy, *, now: datetime, executor: Executor | None = None) -> Outcome:
@@ -31,15 +31,17 @@ def verify(source: Layout, policy: TrustPolicy, *, now: datetime, executor: Exec
     verified = verify_parts(parts, policy, now=now, source=source.location)
     check = BlobCheck(source)
     check.bundle(verified, index)
+    beside, malformed = signatures_over_images(index, verified.bundle, source.blob, source.location)
     faults = [
         *check_marker(source.marker(), source.location),
         *check_index(index, verified, source),
+        *(one for one in malformed if one.code == "bundle-tampered"),
         *check.faults(executor),
         *strangers(source, check),
     ]
     if faults:
         raise BundleRefusedError(*faults)
-    return _outcome(verified, check)
+    return _outcome(verified, check, image_verdict(verified.bundle, beside, policy, now=now))
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Json]:
@@ -68,7 +70,7 @@ def signers_line(verdict: Verdict) -> str:
     return f"{' and '.join(verdict.signers)} signed; trust policy {verdict.policy} asks for {verdict.threshold}"
 
 
-def _outcome(verified: VerifiedBundle, check: BlobCheck) -> Outcome:
+def _outcome(verified: VerifiedBundle, check: BlobCheck, images: ImageVerdict) -> Outcome:
     bundle, verdict = verified.bundle, verified.verdict
     carried = sum(is_carried(image) for image in bundle.images)
     lines = [
@@ -76,6 +78,7 @@ def _outcome(verified: VerifiedBundle, check: BlobCheck) -> Outcome:
         *signature_table(verdict.signatures),
         f"  {count(len(check.found), 'blob')} hashed ({size(check.size)}), all as signed",
         f"  {count(len(bundle.images), 'image')}, {carried} of them carried",
+        *_signed_lines(images, carried),
     ]
     return Outcome(
         text="\n".join(lines),
@@ -87,5 +90,19 @@ def _outcome(verified: VerifiedBundle, check: BlobCheck) -> Outcome:
             "bytes": check.size,
             "images": len(bundle.images),
             "carriedImages": carried,
+            "imageSignatures": {
+                "signers": {signer: len(signed) for signer, signed in images.signed.items()},
+                "strangers": images.strangers,
+            },
         },
     )
+
+
+def _signed_lines(images: ImageVerdict, carried: int) -> list[str]:
+    """How many of the images each signer has signed for container runtimes; nothing when nobody has."""
+    lines = [
+        f"  {signer} signed {len(signed)} of {count(carried, 'image')}" for signer, signed in images.signed.items()
+    ]
+    if images.strangers:
+        lines.append(f"  {count(images.strangers, 'signature')} over images by keys that count for nothing here")
+    return lines

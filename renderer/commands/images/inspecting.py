@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.commands.images.referrers import is_part_of, speaks_by_itself
 from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererError, Where
-from renderer.formats.bundle.artifact import INDEX_TYPES, parse_index, parse_manifest
-from renderer.formats.documents.wording import size
+from renderer.formats.bundle.artifact import INDEX_TYPES, MANIFEST_TYPES, parse_index, parse_manifest
+from renderer.formats.bundle.image_signatures import identity, signature_of
+from renderer.formats.documents.wording import count, size
+from renderer.formats.trust.cosign import make_payload, signature_tag
+from renderer.formats.trust.keys import PublicKey
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.referrers import PinnedReferrer
 from renderer.model.images.transfer import ImageTarget, Inspection, Lack
@@ -20,9 +24,14 @@ _CHUNK: Final = 1024 * 1024
 _KINDS: Final = {"sig": "signature", "att": "attestation", "sbom": "SBOM"}
 
 
-def inspect(target: ImageTarget, registry: Registry, crew: Crew, *, deep: bool) -> Inspection | tuple[Finding, ...]:
-    """What `registry` has of the image and what it lacks; the findings when it does not answer."""
-    look = _Look(target=target, registry=registry, crew=crew, deep=deep)
+def inspect(
+    target: ImageTarget, registry: Registry, crew: Crew, *, deep: bool, keys: Mapping[str, PublicKey]
+) -> Inspection | tuple[Finding, ...]:
+    """What `registry` has of the image and what it lacks; the findings when it does not answer.
+
+    `keys` are those of the trust policy by name: of them are the signatures that nodes demand.
+    """
+    look = _Look(target=target, registry=registry, crew=crew, deep=deep, keys=keys)
     try:
         look.image()
     except RendererError as error:
@@ -38,6 +47,7 @@ class _Look:
     registry: Registry
     crew: Crew
     deep: bool
+    keys: Mapping[str, PublicKey]
     blobs: dict[Digest, int] = field(default_factory=dict)
     lacks: list[Lack] = field(default_factory=list)
 
@@ -68,6 +78,24 @@ class _Look:
                 self._platform(found)
         for referrer in target.referrers:
             self._referrer(referrer)
+        if target.signers:
+            for subject in (target.digest, *target.manifests):
+                self._signatures(subject)
+
+    def _signatures(self, subject: Digest) -> None:
+        """Every signer whom the lock names must have signed, where runtimes look for that."""
+        tag = signature_tag(subject)
+        found = self._manifest(tag)
+        if found is not None and found.digest not in self.blobs:
+            self._platform(found)
+        layers = _layers(found)
+        payload = make_payload(identity(self.target.reference), subject)
+        signatures = [signature_of(layer) for layer in layers if layer.digest == Digest.of(payload)]
+        got = f"not among {count(len(layers), 'signature')}" if found is not None else f"no tag {tag[:19]}….sig"
+        for name in self.target.signers:
+            key = self.keys.get(name)
+            if key is None or not any(key.check(payload, signature) for signature in signatures):
+                self.lacks.append(Lack(what=f"signature by {name}", digest=subject, got=got))
 
     def _referrer(self, pinned: PinnedReferrer) -> None:
         """What speaks of the image must be there, and where people look for it."""
@@ -148,3 +176,13 @@ class _Look:
 
     def _where(self, digest: Digest) -> Where:
         return Where(subject=f"manifest {digest}")
+
+
+def _layers(found: FoundManifest | None) -> tuple[Descriptor, ...]:
+    """The layers of what lies under a tag of signatures; none when that is something else."""
+    if found is None or found.media_type not in MANIFEST_TYPES:
+        return ()
+    try:
+        return parse_manifest(found.content, Where(subject=f"manifest {found.digest}")).layers
+    except BundleRefusedError:
+        return ()

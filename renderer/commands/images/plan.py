@@ -14,7 +14,7 @@ from renderer.model.images.referrers import speaking_of
 from renderer.model.images.transfer import ImageTarget
 from renderer.model.lock import Lock
 from renderer.model.reference import Digest, ImageReference, Platform
-from renderer.model.site import Site
+from renderer.model.site import IndexesMode, Site
 from renderer.stages.mirrors.plan import plan_mirrors
 
 
@@ -44,6 +44,8 @@ def targets_of_site(site: Site, lock: Lock) -> tuple[ImageTarget, ...]:
                 digest=image.digest,
                 platforms=platforms,
                 referrers=speaking_of(image.referrers, (image.digest, *platforms.values())),
+                signers=image.signatures.keys if image.signatures else (),
+                whole=site.registry.indexes is IndexesMode.WHOLE,
             )
         )
     faults += [_homeless(registry, images, site) for registry, images in sorted(homeless.items())]

@@ -64,12 +64,14 @@ def sync_outcome(
 def grouped(causes: Iterable[tuple[str, Sequence[Finding]]]) -> tuple[Finding, ...]:
     """Each cause once, with the images that it stopped; in the order in which causes come up.
 
-    What is said of several blobs or repositories in the same words is one cause.
+    What is said of several blobs or repositories in the same words is one cause, and so is a login that is missing.
     """
     stopped: dict[tuple[str, ...], tuple[Finding, dict[str, None]]] = {}
     for image, findings in causes:
         for finding in findings:
-            key = (finding.code, finding.message, str(finding.hint), *finding.explanation)
+            # what the registry itself says of a missing login names the one thing that was asked for
+            said = () if finding.code == "registry-unauthorized" else finding.explanation
+            key = (finding.code, finding.message, str(finding.hint), *said)
             stopped.setdefault(key, (finding, {}))[1][image] = None
     told = []
     for finding, images in stopped.values():

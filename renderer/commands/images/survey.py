@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from renderer.commands.images.loads import Hold
@@ -104,10 +104,17 @@ def _has(
 
 def _standing(target: ImageTarget, hold: Hold, registry: Registry, journal: Journal | None, crew: Crew) -> Standing:
     try:
-        if journal is not None and _seen_before(target, journal) and crew.attempt(lambda: _stands(target, registry)):
+        if (
+            journal is not None
+            and _seen_before(target, hold, journal)
+            and crew.attempt(lambda: _stands(target, registry))
+        ):
             return Standing(target=target, shipment=None, tagged=target.digest, manifests=())
         tagged, here = crew.attempt(lambda: _held(target, registry))
         shipment = hold.shipment(target)
+        asked = {target.digest, *target.manifests}
+        others = [one.descriptor.digest for one in shipment.children if one.descriptor.digest not in asked]
+        here |= crew.attempt(lambda: _there(others, target, registry))
         missing, disputed = crew.attempt(lambda: look_for_referrers(shipment, registry))
     except RemoteError as error:
         return _failed(target, error)
@@ -129,14 +136,16 @@ def _standing(target: ImageTarget, hold: Hold, registry: Registry, journal: Jour
     )
 
 
-def _seen_before(target: ImageTarget, journal: Journal) -> bool:
-    return all(journal.was_complete(target.repository, digest) for digest in target.everything)
+def _seen_before(target: ImageTarget, hold: Hold, journal: Journal) -> bool:
+    wanted = (*target.everything, *hold.signatures(target))
+    return all(journal.was_complete(target.repository, digest) for digest in wanted)
 
 
 def _stands(target: ImageTarget, registry: Registry) -> bool:
     """Whether the tag of an image stands for it; one request."""
-    found = registry.manifest(target.repository, target.tag or str(target.digest))
-    return found is not None and found.digest == target.digest
+    if target.tag is not None:
+        return registry.stands_for(target.repository, target.tag, target.digest)
+    return registry.manifest(target.repository, str(target.digest)) is not None
 
 
 def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[Digest]]:
@@ -148,10 +157,13 @@ def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[D
         if found is not None:
             tagged = found.digest
             here.add(found.digest)
-    for digest in (target.digest, *target.manifests):
-        if digest not in here and registry.manifest(target.repository, str(digest)) is not None:
-            here.add(digest)
-    return tagged, here
+    wanted = [digest for digest in (target.digest, *target.manifests) if digest not in here]
+    return tagged, here | _there(wanted, target, registry)
+
+
+def _there(digests: Iterable[Digest], target: ImageTarget, registry: Registry) -> set[Digest]:
+    """Those of `digests` that the repository of an image has as manifests."""
+    return {one for one in digests if registry.manifest(target.repository, str(one)) is not None}
 
 
 def _failed(target: ImageTarget, error: RendererError) -> Standing:

@@ -168,7 +168,8 @@ class _Run:
         """Remember an image whose every blob and manifest was seen: the next run asks for its tag only."""
         if standing.shipment is not None:
             target = standing.target
-            for digest in target.everything:
+            beside = (one.manifest.descriptor.digest for one in standing.shipment.referrers)
+            for digest in dict.fromkeys((*target.everything, *beside)):
                 self.courier.journal.completed(target.repository, digest)
 
 

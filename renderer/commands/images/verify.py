@@ -10,11 +10,13 @@ from renderer.commands.images.inspecting import inspect
 from renderer.commands.images.report import grouped
 from renderer.errors import Finding, RemoteError, Where
 from renderer.formats.documents.wording import count, size, table
+from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.fields import Json
 from renderer.model.images.transfer import ImageTarget, Inspection
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import Registry
+from renderer.stages.verify.signers import public_keys
 from renderer.transfer.crew import Crew
 
 _ROWS: Final = 12
@@ -45,10 +47,21 @@ class Verified:
         return {digest: one.target.repository for one in self.inspections for digest in one.blobs}
 
 
-def verify(targets: Sequence[ImageTarget], registry: Registry, *, jobs: int = 4, deep: bool = False) -> Verified:
-    """Ask the registry for every tag, manifest, config and layer of `targets`; `deep` reads and hashes them too."""
+def verify(
+    targets: Sequence[ImageTarget],
+    registry: Registry,
+    *,
+    jobs: int = 4,
+    deep: bool = False,
+    policy: TrustPolicy | None = None,
+) -> Verified:
+    """Ask the registry for every tag, manifest, config and layer of `targets`; `deep` reads and hashes them too.
+
+    `policy` has the keys whose signatures the lock says are there. Raises InputError (`invalid-public-key`).
+    """
+    keys = public_keys(policy) if policy and any(target.signers for target in targets) else {}
     with Crew.of(jobs) as crew:
-        looked = crew.map(lambda target: inspect(target, registry, crew, deep=deep), targets)
+        looked = crew.map(lambda target: inspect(target, registry, crew, deep=deep, keys=keys), targets)
     pairs = list(zip(targets, looked, strict=True))
     return Verified(
         inspections=tuple(one for one in looked if isinstance(one, Inspection)),

@@ -15,6 +15,7 @@ from renderer.commands.site.capturing import (
     told,
     wish_of,
 )
+from renderer.commands.site.image_signers import image_signatures
 from renderer.commands.site.loading import Loader, Workspace, lock_path
 from renderer.errors import CheckFailedError, Finding, InputError, ResolutionError, Severity, Where
 from renderer.formats.lockfile import encode_lock
@@ -104,10 +105,10 @@ def _one(loader: Loader, profile: str, *, check: bool, upgrade: Sequence[str], r
     if failing:
         raise CheckFailedError(*judged.findings)
     if check:
-        new = _lock_of(workspace, site, catalog, enabled, answer, found, kept.digest)
+        new = _lock_of(loader, site, catalog, enabled, answer, found, kept.digest, old)
         return _checked(loader, site, catalog, old, new, [*soon, *capture_drift(kept, found, profile)], profile)
     captured = captured_content(workspace, site, found, kept)
-    new = _lock_of(workspace, site, catalog, enabled, answer, found, digest_after(captured, kept))
+    new = _lock_of(loader, site, catalog, enabled, answer, found, digest_after(captured, kept))
     if captured is not None:
         # before the lock: a run that breaks off in between loses nothing that was captured
         workspace.files.write(kept.path, captured)
@@ -139,15 +140,18 @@ def _old_lock(loader: Loader, profile: str, *, check: bool) -> tuple[Lock | None
 
 
 def _lock_of(
-    workspace: Workspace,
+    loader: Loader,
     site: Site,
     catalog: Catalog,
     enabled: Sequence[Offer],
     answer: Resolution,
     found: Survey,
     captured: Digest | None,
+    known: Lock | None = None,
 ) -> Lock:
-    dictionary = catalog.images()
+    """The lock. `known` is the one that is checked, if any: it may know what a registry does not tell just now."""
+    workspace, dictionary = loader.workspace, catalog.images()
+    signatures = image_signatures(loader, site, catalog, found.images, known)
     mirrors = plan_mirrors(site.registry, found.images)
     extensions = [
         LockedExtension(
@@ -186,6 +190,7 @@ def _lock_of(
                 mirror=mirrors.location(reference) or "",
                 index=dictionary[reference].index,
                 referrers=tuple(map(PinnedReferrer.of, dictionary[reference].referrers)),
+                signatures=signatures.get(reference),
             )
             for reference in found.images
         ),

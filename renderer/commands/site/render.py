@@ -18,6 +18,7 @@ from renderer.model.site import Site
 from renderer.model.trees.tree import FileTree
 from renderer.pipeline import is_current, render
 from renderer.ports import Author, TreeStore
+from renderer.stages.image_demands import image_demands
 from renderer.stages.settle.sealed.expiry import expiring_certificates
 
 
@@ -90,8 +91,11 @@ def _one(loader: Loader, profile: str, store: TreeStore) -> RenderedSite:
     tools = loader.tools(site)
     findings: tuple[Finding, ...] = ()
     tree = previous
-    if not is_current(site, lock, content, catalog, tools, previous):
-        rendering = render(site, lock, content, catalog, tools, previous, captured)
+    demanded = None
+    if site.nodes.policy:
+        demanded = image_demands(lock, loader.policy(site.trust), today=today, profile=profile)
+    if not is_current(site, lock, content, catalog, tools, previous, demanded):
+        rendering = render(site, lock, content, catalog, tools, previous, captured, demanded)
         findings, tree = rendering.findings, rendering.tree
     return RenderedSite(
         site=site,

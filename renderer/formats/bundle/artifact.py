@@ -284,11 +284,12 @@ def _signed_by_tag(index: bytes, where: Where) -> tuple[IndexEntry, ...]:
     """The entries that say nothing of what they are, and for which signatures lie under cosign's tag.
 
     So skopeo copies a bundle: it leaves the field `artifactType` out. What a manifest is it says itself, to whoever
-    has verified it.
+    has verified it. Images may be signed, too; their names are longer than those of bundles.
     """
     entries = parse_index(index, where, lambda entry: "artifactType" not in entry)
     names = {entry.name for entry in entries}
-    return tuple(entry for entry in entries if signature_tag(entry.descriptor.digest) in names)
+    signed = [entry for entry in entries if signature_tag(entry.descriptor.digest) in names]
+    return tuple(entry for entry in signed if len(signed) == 1 or "/" not in (entry.name or ""))
 
 
 def bundle_manifest(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from renderer.formats.bundle.artifact import CONFIG_LIMIT, descriptor_json, read_descriptor
+from renderer.formats.bundle.artifact import CARRIED, CONFIG_LIMIT, descriptor_json, read_descriptor
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.model.bundles.bundle import Bundle, BundleImage, Referrer, ReferrerForm
 from renderer.model.bundles.extension import (
@@ -102,6 +102,11 @@ def only(fields: Fields, known: str) -> None:
             expected=", ".join(f"`{key}`" for key in known.split()),
             got=f"`{unknown[0]}`",
         )
+
+
+def is_carried(image: BundleImage) -> bool:
+    """True when the bundle says that its layout holds the image, not only the digest."""
+    return image.content.annotations.get(CARRIED) == "true"
 
 
 def spell_time(moment: datetime) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import CARRIED, TITLE, VERSION, ReadBlob, malformed
+from renderer.formats.bundle.artifact import TITLE, VERSION, ReadBlob, malformed
+from renderer.formats.bundle.document import is_carried
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.model.bundles.bundle import Bundle, BundleImage
 from renderer.model.bundles.extension import Component as Part
@@ -166,7 +167,7 @@ def _image(image: BundleImage) -> Component:
     """An image with its manifest for each platform below it."""
     from cyclonedx.model.component import Component, ComponentType
 
-    carried = image.content.annotations.get(CARRIED) == "true"
+    carried = is_carried(image)
     alone = [platform for platform, one in image.platforms.items() if one.digest == image.digest]
     below = [
         Component(

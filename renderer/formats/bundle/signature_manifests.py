@@ -47,24 +47,27 @@ def cosign_layer(payload: bytes, signature: bytes, certificates: Sequence[bytes]
 
 
 def cosign_manifest(layers: Sequence[Descriptor], tag: str, payload: bytes) -> SignatureManifest:
-    """The manifest under cosign's tag; `payload` is that of the layer that is new.
+    """The manifest under cosign's tag; `payload` is that of the layer that is new."""
+    config = empty_config(layers)
+    content = ImageManifest(config=describe(config, IMAGE_CONFIG), layers=tuple(layers)).content()
+    listed = replace(describe(content, IMAGE_MANIFEST), annotations={REF_NAME: tag})
+    return SignatureManifest(descriptor=listed, blobs=(content, config, payload))
 
-    Its config is an empty image config, as cosign writes it, so that registries and copying tools take it for an
-    image.
+
+def empty_config(layers: Sequence[Descriptor]) -> bytes:
+    """The config of signatures under cosign's tag: that of an image without anything, as cosign writes it.
+
+    So registries and copying tools take signatures for an image.
     """
-    diff_ids = [str(layer.digest) for layer in layers]
-    config = canonical_json(
+    return canonical_json(
         {
             "architecture": "",
             "config": {},
             "created": "0001-01-01T00:00:00Z",
             "os": "",
-            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+            "rootfs": {"type": "layers", "diff_ids": [str(layer.digest) for layer in layers]},
         }
     )
-    content = ImageManifest(config=describe(config, IMAGE_CONFIG), layers=tuple(layers)).content()
-    listed = replace(describe(content, IMAGE_MANIFEST), annotations={REF_NAME: tag})
-    return SignatureManifest(descriptor=listed, blobs=(content, config, payload))
 
 
 def referrer_manifest(bundle: bytes, subject: Descriptor) -> SignatureManifest:

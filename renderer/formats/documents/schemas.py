@@ -5,7 +5,6 @@ jsonschema_rs finds the violations; the prose, the place and the advice are ours
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
@@ -85,7 +84,7 @@ class _Teller:
     def _unknown(self, error: Any, path: Path) -> Iterator[Finding]:
         allowed = sorted(self._properties(error))
         for key in error.kind.unexpected:
-            close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
+            close = _close(key, allowed)
             yield Finding(
                 code="unknown-field",
                 message=f"`{key}` is not a field of {_named(path)}",
@@ -302,7 +301,7 @@ def _close_value(error: Any) -> str | None:
     if error.kind.name != "enum" or not isinstance(error.instance, str):
         return None
     options = [option for option in error.kind.options if isinstance(option, str)]
-    close = difflib.get_close_matches(error.instance, options, n=1, cutoff=0.6)
+    close = _close(error.instance, options)
     return f"did you mean `{close[0]}`?" if close else None
 
 
@@ -330,3 +329,10 @@ def _any_of(names: Sequence[str]) -> str:
     shown = [f"`{name}`" for name in names[:_SHOWN]]
     more = len(names) - len(shown)
     return f"{', '.join(shown)} and {more} more" if more > 0 else _or(shown)
+
+
+def _close(word: str, known: Sequence[str]) -> list[str]:
+    """The one of `known` that was probably meant, or none."""
+    from difflib import get_close_matches
+
+    return get_close_matches(word, known, n=1, cutoff=0.6)

@@ -22,9 +22,19 @@ _WHY_NOT: Final = {
 
 
 def read_nodes(reading: Reading, fields: Fields, cluster: Cluster) -> Nodes:
-    """`spec.nodes`. Faults: `nodes-not-deliverable` where new files take no effect without a restart."""
+    """`spec.nodes`.
+
+    Faults: `nodes-not-deliverable` where new files take no effect without a restart, `invalid-value` where nothing
+    reads them.
+    """
     delivery = reading.noun(fields, "delivery", NodeDelivery, NodeDelivery.FILES)
     image = reading.optional(fields, "image", ImageReference.parse)
+    policy = reading.flag(fields, "policy")
+    why_none = _why_no_policy(cluster) if policy else None
+    if why_none is not None:
+        message = f"`policy: true` cannot serve these nodes: {why_none}"
+        expected = "CRI-O; for Podman beside a cluster: `sitewright mirrors --runtime policy`"
+        reading.fault(FieldError(fields.at("policy"), message, code="invalid-value", expected=expected))
     why = _WHY_NOT.get(cluster.distribution) or _WHY_NOT.get(cluster.runtime)
     if delivery is not NodeDelivery.FILES and why is not None:
         reading.fault(
@@ -39,9 +49,18 @@ def read_nodes(reading: Reading, fields: Fields, cluster: Cluster) -> Nodes:
         return Nodes()
     with reading.guard(fields.at("image")):
         try:
-            return Nodes(delivery=delivery, image=image)
+            return Nodes(delivery=delivery, image=image, policy=policy)
         except ValueError as error:
             raise FieldError(
                 fields.at("image"), str(error), code="missing-field", expected="`image: docker.io/library/busybox:1.37`"
             ) from error
     return Nodes()
+
+
+def _why_no_policy(cluster: Cluster) -> str | None:
+    """Why a `policy.json` of ours has no effect on these nodes; None for CRI-O, which reads it."""
+    if cluster.distribution is Distribution.OPENSHIFT:
+        return "OpenShift writes `policy.json` itself (ClusterImagePolicy)"
+    if cluster.distribution in {Distribution.K3S, Distribution.RKE2, Distribution.TALOS}:
+        return f"{cluster.distribution.value} runs containerd, which reads no `policy.json`"
+    return None if cluster.runtime is Runtime.CRIO else f"{cluster.runtime.value} reads no `policy.json`"

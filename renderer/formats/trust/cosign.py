@@ -29,7 +29,8 @@ def signature_tag(manifest: Digest) -> str:
 def make_payload(reference: str, manifest: Digest) -> bytes:
     """The bytes that cosign signs for `manifest`, exactly as Go's `encoding/json` writes them.
 
-    `reference` is a repository name; cosign does not check it, so that a copy keeps its signatures.
+    `reference` is what the signer calls it. cosign does not check that, so that a copy keeps its signatures; container
+    runtimes do (containers-policy.json(5), `signedIdentity`).
     """
     body = {
         "critical": {

@@ -51,9 +51,27 @@ def load_private_key(pem: bytes, passphrase: Callable[[], bytes] | None = None) 
             raise ValueError(f"{why}this is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)") from error
     public = key.public_key()
     kind_of(public)
-    _, arguments = schemes_of(public)[0]
+    arguments = _repeatable(public)
     public_pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return PrivateKey(public_pem, lambda payload: key.sign(payload, *arguments))
+
+
+def _repeatable(public: Any) -> tuple[Any, ...]:
+    """What `sign` takes so that a key signs the same bytes the same way each time (RFC 6979), where the library can.
+
+    Signatures over images would otherwise pile up in a registry: each edition of a bundle would bring new ones over
+    images that it shares with the edition before.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    _, arguments = schemes_of(public)[0]
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        return arguments
+    try:
+        return (ec.ECDSA(arguments[0].algorithm, deterministic_signing=True),)
+    except UnsupportedAlgorithm:
+        return arguments
 
 
 def _load_sm2(pem: bytes, passphrase: bytes | None) -> sm2.Sm2PrivateKey | None:

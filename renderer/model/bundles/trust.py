@@ -22,6 +22,15 @@ class Algorithm(Enum):
     RSA_PSS_SHA256 = "rsa-pss-sha256"
     SM2_SM3 = "sm2-sm3"
 
+    @property
+    def for_runtimes(self) -> bool:
+        """True when container runtimes can check a signature of this kind over an image.
+
+        containers/image hashes with SHA-256 whatever the key, takes RSA signatures as PKCS#1 v1.5 only, and does not
+        know SM2 (`signature/internal/sigstore_payload.go`, and LoadVerifier of sigstore/sigstore).
+        """
+        return self in {Algorithm.ECDSA_P256_SHA256, Algorithm.ED25519, Algorithm.RSA_PKCS1_SHA256}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:

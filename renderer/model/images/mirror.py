@@ -32,6 +32,11 @@ class MirrorPlan:
     images: tuple[ImageReference, ...]
 
     def location(self, reference: ImageReference) -> str | None:
-        """`host/project/repository` of `reference` in the site registry, or None when no mirror covers it."""
-        mirror = next((mirror for mirror in self.mirrors if mirror.source == reference.registry), None)
+        """`host/project/repository` of `reference` in the site registry, or None when no mirror covers it.
+
+        Where the plan was made without this image, the project for all the rest (`*`) holds it.
+        """
+        sources = {mirror.source: mirror for mirror in self.mirrors}
+        rest = sources.get("*") if reference.registry != self.host else None
+        mirror = sources.get(reference.registry, rest)
         return None if mirror is None else f"{self.host}/{mirror.path(reference)}"

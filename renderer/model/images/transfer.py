@@ -18,7 +18,9 @@ class ImageTarget:
 
     `reference` has the tag by which manifests name it, `repository` is its place in the site registry, `digest` the
     index (or the manifest of a single-platform image) that pins it. `platforms` are the manifests that this site
-    needs, `referrers` what must speak of them there, each behind what it speaks of.
+    needs, `referrers` what must speak of them there, each behind what it speaks of. `signers` are the keys of the trust
+    policy, by name, whose signatures nodes may demand. With `whole` the registry takes an index only with all of its
+    manifests: those of other platforms travel, too, where a bundle carries them.
     """
 
     reference: ImageReference
@@ -26,6 +28,8 @@ class ImageTarget:
     digest: Digest
     platforms: Mapping[Platform, Digest]
     referrers: tuple[PinnedReferrer, ...] = ()
+    signers: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def tag(self) -> str | None:
@@ -45,19 +49,35 @@ class ImageTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredManifest:
-    """A manifest or an index, byte for byte."""
+    """A manifest or an index, or a config, byte for byte."""
 
     descriptor: Descriptor
     content: bytes
 
 
+class Keeping(Enum):
+    """How a site registry keeps what speaks of an image."""
+
+    OWN = "own"
+    """As it is: under its tag, or found by the manifest that it refers to."""
+    WITHIN = "within"
+    """By its digest only: another referrer brings all of it under the same tag."""
+    MERGED = "merged"
+    """Its layers are among those under its tag; what others have put there stays."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReferrer:
-    """A manifest that speaks of `subject`, and the tag by which cosign looks for it, if any."""
+    """A manifest that speaks of `subject`, and the tag by which cosign looks for it, if any.
+
+    `config` is a blob that it names and no bundle carries, as it was made for this registry.
+    """
 
     manifest: StoredManifest
     subject: Digest
     tag: str | None
+    keeping: Keeping = Keeping.OWN
+    config: StoredManifest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from renderer.model.fields import Json
@@ -16,7 +17,7 @@ from renderer.stages.mirrors.daemonset import delivery_guide, delivery_objects
 from renderer.stages.mirrors.docker import docker_files
 from renderer.stages.mirrors.k3s import k3s_files
 from renderer.stages.mirrors.openshift import openshift_files
-from renderer.stages.mirrors.policy import policy_files
+from renderer.stages.mirrors.policy import Demands, policy_files
 from renderer.stages.mirrors.talos import talos_files
 
 RUNTIMES: Final = ("containerd", "cri-o", "docker", "k3s", "openshift", "policy", "rke2", "talos")
@@ -28,17 +29,23 @@ _EXAMPLES: Final = 3
 
 
 def runtimes_of(site: Site) -> tuple[str, ...]:
-    """Those of RUNTIMES that the nodes of this site have."""
+    """Those of RUNTIMES that the nodes of this site have, and `policy` when its profile asks for that."""
     distribution, runtime = site.cluster.distribution, site.cluster.runtime
-    return (distribution.value if distribution in _OWN_RUNTIME else runtime.value,)
+    own = distribution.value if distribution in _OWN_RUNTIME else runtime.value
+    return (own, "policy") if site.nodes.policy else (own,)
 
 
 def node_files(
-    plan: MirrorPlan, site: Site, templates: Mapping[str, str], runtimes: Sequence[str] | None = None
+    plan: MirrorPlan,
+    site: Site,
+    templates: Mapping[str, str],
+    runtimes: Sequence[str] | None = None,
+    demands: Demands = MappingProxyType({}),
 ) -> FileTree:
     """The node configuration of a site, `nodes/<runtime>/…`, paths relative to `Site.root`.
 
-    `runtimes` are some of RUNTIMES, else what `runtimes_of` says. `templates` holds `mirrors/…` by path. Raises
+    `runtimes` are some of RUNTIMES, else what `runtimes_of` says. `templates` holds `mirrors/…` by path. `demands` are
+    for `policy`: what nodes demand of images beyond their digests. Raises
     InputError (`template-failed`) when a template cannot be rendered, yields what the runtime could not read, or what
     would make a node ask an upstream registry that it must never ask.
     """
@@ -46,7 +53,7 @@ def node_files(
     files: list[tuple[str, bytes]] = []
     for runtime in runtimes if runtimes is not None else runtimes_of(site):
         directory = _DIRECTORIES.get(runtime, runtime)
-        written = _written(runtime, plan, site, values, templates)
+        written = _written(runtime, plan, site, values, templates, demands)
         files.extend((f"nodes/{directory}/{path}", content) for path, content in written)
     if runtimes is None and site.nodes.delivery is not NodeDelivery.FILES:
         path, content = delivery_guide(site, values, templates)
@@ -60,7 +67,12 @@ def node_delivery(plan: MirrorPlan, site: Site, templates: Mapping[str, str]) ->
 
 
 def _written(
-    runtime: str, plan: MirrorPlan, site: Site, values: Mapping[str, Json], templates: Mapping[str, str]
+    runtime: str,
+    plan: MirrorPlan,
+    site: Site,
+    values: Mapping[str, Json],
+    templates: Mapping[str, str],
+    demands: Demands,
 ) -> Iterator[tuple[str, bytes]]:
     """The files of one runtime, paths relative to its directory."""
     match runtime:
@@ -73,7 +85,7 @@ def _written(
         case "openshift":
             return openshift_files(plan, values, templates)
         case "policy":
-            return policy_files(plan, site, values, templates)
+            return policy_files(plan, site, values, templates, demands)
         case "talos":
             return talos_files(plan, values, templates)
         case _:

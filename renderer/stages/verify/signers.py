@@ -147,6 +147,11 @@ class Signers:
         return None
 
 
+def public_keys(policy: TrustPolicy) -> dict[str, PublicKey]:
+    """The keys of `policy` by name. Raises InputError (`invalid-public-key`) with every one that cannot be used."""
+    return {key.trusted.name: key.public for key in Signers.of(policy).keys}
+
+
 def _about_something_else(stored: StoredSignature, manifest: Digest) -> str | None:
     """What a signature that holds speaks of, when it is not `manifest`."""
     try:

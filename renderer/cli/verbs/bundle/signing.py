@@ -44,6 +44,7 @@ def _sign(options: Options) -> Outcome:
         path,
         forms=_forms(options.text("form")),
         certificates=certificates.content if certificates is not None else (),
+        images=options.flag("images"),
     )
 
 
@@ -120,7 +121,8 @@ SIGN: Final = Command(
         "The key is a PEM file (ECDSA P-256 or P-384, Ed25519, RSA, SM2) or cosign's own; an encrypted one is opened "
         "with the passphrase in SITEWRIGHT_KEY_PASSPHRASE, or you are asked for it. A key that lies in a device is "
         "used by --signer COMMAND, which reads what is to be signed and writes the signature. Signing again with the "
-        "same key changes nothing."
+        "same key changes nothing. Signatures over images are plain ones under cosign's tag, whatever --form says, by "
+        "keys whose signatures runtimes can check: ECDSA P-256, Ed25519, RSA."
     ),
     arguments=(
         BUNDLE,
@@ -137,6 +139,11 @@ SIGN: Final = Command(
         ),
         Argument(names=("--chain",), help="the certificates that lead from it to the root", metavar="FILE"),
         Argument(
+            names=("--images",),
+            help="sign every image that the bundle carries, too, for Podman and CRI-O (mirrors --runtime policy)",
+            takes="none",
+        ),
+        Argument(
             names=("--form",),
             help="how it is stored: under cosign's tag, which every tool reads; as a Sigstore bundle; or both",
             choices=("tag", "bundle", "both"),
@@ -146,6 +153,7 @@ SIGN: Final = Command(
     ),
     examples=(
         "sitewright bundle sign build/bundle.tar --key keys/vendor.key",
+        "sitewright bundle sign build/bundle.tar --key keys/vendor.key --images",
         "sitewright bundle sign build/bundle.tar --key vendor.key --certificate vendor.crt --chain ca.crt",
         "sitewright bundle sign build/bundle.tar --signer ./sign-with-hsm --public-key keys/vendor.pub --form both",
     ),

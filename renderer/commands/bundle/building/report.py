@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from renderer.commands.bundle.assembly import is_carried
 from renderer.errors import Finding
+from renderer.formats.bundle.document import is_carried
 from renderer.formats.documents.wording import count, headline, identity, size
 from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.extension import Descriptor

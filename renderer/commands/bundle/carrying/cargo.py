@@ -20,6 +20,7 @@ from renderer.formats.bundle.artifact import (
     parse_manifest,
 )
 from renderer.formats.bundle.closure import closure
+from renderer.formats.bundle.image_signatures import find_image_signatures, subjects_of
 from renderer.formats.bundle.packing import make_packing_list, packing_tag
 from renderer.formats.bundle.parts import read_parts
 from renderer.model.bundles.bundle import Bundle
@@ -55,7 +56,7 @@ class Cargo:
     """Everything that the `index.json` of a layout leads to, and the packing list of it.
 
     `blobs` holds all of it, manifests included, in the order of the layout; `manifests` what a registry takes as
-    manifests, without the bundle's own.
+    manifests, without the bundle's own. `over_images` are those of them that hold signatures over the bundle's images.
     """
 
     bundle: Bundle
@@ -65,6 +66,7 @@ class Cargo:
     manifests: Mapping[Digest, Stowed]
     packing: bytes
     packed_index: Descriptor
+    over_images: frozenset[Digest] = frozenset()
 
     @property
     def packing_digest(self) -> Digest:
@@ -85,6 +87,7 @@ def cargo_of(source: Layout) -> Cargo:
     found = blobs_of(source, index)
     order = source.order() or _order(index, bundle, found, source)
     blobs = [found[digest] for digest in dict.fromkeys((*order, *found)) if digest in found]
+    over_images = find_image_signatures(index, subjects_of(bundle), source.location)
     config, packing = make_packing_list(index, blobs)
     names = _names(index, source.location)
     types = INDEX_TYPES | MANIFEST_TYPES
@@ -97,6 +100,7 @@ def cargo_of(source: Layout) -> Cargo:
         manifests={one.descriptor.digest: one for one in stowed if one.descriptor.digest != parts.manifest.digest},
         packing=packing,
         packed_index=config,
+        over_images=frozenset(one.digest for one in over_images.values()),
     )
 
 

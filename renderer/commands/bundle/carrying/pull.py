@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Final
 
-from renderer.commands.bundle.assembly import is_carried
 from renderer.commands.bundle.listing import check_index
 from renderer.commands.bundle.verify import verdict_json, verified_lines
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
@@ -21,6 +20,7 @@ from renderer.formats.bundle.artifact import (
     parse_index,
 )
 from renderer.formats.bundle.closure import closure
+from renderer.formats.bundle.document import is_carried
 from renderer.formats.bundle.packing import PackingList, packing_tag, read_packing_list
 from renderer.formats.bundle.parts import holders_of_signatures, read_parts
 from renderer.formats.documents.wording import count, identity, size
@@ -32,6 +32,7 @@ from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import BundleSource, IncomingLayout, Progress, Registry
 from renderer.stages.verify import verify
+from renderer.stages.verify.images import signatures_over_images
 from renderer.transfer.crew import Crew
 
 _UNSIGNED_LIMIT: Final = 64 * 2**20
@@ -62,11 +63,14 @@ def pull(
     index = _current(_index_of(origin, packed), _signatures(beside, verified, source), verified, location)
     with Crew.of(jobs) as crew:
         run = _Pull(origin, incoming, progress, crew)
-        faults = check_index(index, verified, source)
-        if faults:
-            raise BundleRefusedError(*faults)
+        strange = check_index(index, verified, source)
+        if strange:
+            raise BundleRefusedError(*strange)
         wanted = run.explored(index, verified, frozenset(blob.digest for blob in packed.blobs))
         run.fetch(wanted.values())
+        _, faults = signatures_over_images(index, verified.bundle, incoming.blob, location)
+        if faults:
+            raise BundleRefusedError(*faults)
     incoming.finish(index, _ordered(wanted, packed))
     return _outcome(verified, origin, wanted, run.fetched.values())
 

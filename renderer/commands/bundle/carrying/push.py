@@ -60,9 +60,9 @@ def push(
     with Crew.of(options.jobs) as crew:
         if not options.recheck and is_there(cargo, place, registry):
             return _outcome(cargo, place, Traffic(present=len(cargo.blobs)), dry_run=options.dry_run)
-        check_tags(cargo, place, registry, source, crew, retag=options.retag)
+        untagged = check_tags(cargo, place, registry, source, crew, retag=options.retag)
         known = frozenset() if options.recheck else known_blobs(cargo, place, registry)
-        run = _Push(cargo, source, place, registry, journal, progress, crew, known)
+        run = _Push(cargo, source, place, registry, journal, progress, crew, known, untagged)
         missing = run.missing()
         if options.dry_run:
             return _foreseen(cargo, place, missing)
@@ -103,7 +103,10 @@ def _place(address: BundleAddress, cargo: Cargo) -> BundleAddress:
 
 @dataclass(frozen=True, slots=True)
 class _Push:
-    """One push under way. `known` are blobs, manifests among them, that an earlier push has brought."""
+    """One push under way. `known` are blobs, manifests among them, that an earlier push has brought.
+
+    `untagged` are signatures whose tags belong to another bundle.
+    """
 
     cargo: Cargo
     source: Layout
@@ -113,6 +116,7 @@ class _Push:
     progress: Progress
     crew: Crew
     known: frozenset[Digest]
+    untagged: frozenset[Digest]
 
     def missing(self) -> list[Descriptor]:
         """The blobs that the repository lacks. Raises RemoteError."""
@@ -172,7 +176,8 @@ class _Push:
         """Put one manifest there. An index that the registry takes only whole is returned: it is there as a blob."""
         descriptor = stowed.descriptor
         # what refers to another manifest is found, and kept, by that; a tag would only be in the way
-        reference = stowed.tag or (str(descriptor.digest) if stowed.subject else image_tag(descriptor.digest))
+        tag = stowed.tag if descriptor.digest not in self.untagged else None
+        reference = tag or (str(descriptor.digest) if stowed.subject else image_tag(descriptor.digest))
         content = self.source.blob(descriptor)
         try:
             self.crew.attempt(

@@ -52,24 +52,35 @@ def known_blobs(cargo: Cargo, place: BundleAddress, registry: Registry) -> froze
 
 def check_tags(
     cargo: Cargo, place: BundleAddress, registry: Registry, source: Layout, crew: Crew, *, retag: bool
-) -> None:
+) -> frozenset[Digest]:
     """Refuse to take something away: a tag from another bundle, or signatures that were added in the registry.
 
-    Raises InputError (`tag-differs`, `signatures-differ`), with every fault.
+    Signatures over images give way: when another bundle has its own under their tag, they go without one. `pull` and
+    `images sync` find them by the packing list. Returns those. Raises InputError (`tag-differs`, `signatures-differ`),
+    with every fault.
     """
     faults = []
+    give_way = cargo.over_images
+    if give_way and registry.manifest(place.repository, cargo.packing_tag) is not None:
+        give_way = frozenset()  # they are of this bundle: somebody signed its images in another copy
     found = registry.manifest(place.repository, place.tag or "")
     if found is not None and found.digest != cargo.manifest.digest and not retag:
         faults.append(_other_bundle(cargo, place, found))
     named = [(stowed, stowed.tag) for stowed in cargo.manifests.values() if stowed.tag]
     held = crew.map(lambda one: crew.attempt(lambda: registry.manifest(place.repository, one[1])), named)
+    untagged = set()
     for (stowed, _), standing in zip(named, held, strict=True):
-        if standing is None or standing.digest == stowed.descriptor.digest:
+        digest = stowed.descriptor.digest
+        if standing is None or standing.digest == digest:
             continue
         if not _adds_nothing(standing, stowed.descriptor, source, place):
-            faults.append(_would_be_lost(stowed, standing, place))
+            if digest in give_way:
+                untagged.add(digest)
+            else:
+                faults.append(_would_be_lost(stowed, standing, place))
     if faults:
         raise InputError(*faults)
+    return frozenset(untagged)
 
 
 def _other_bundle(cargo: Cargo, place: BundleAddress, found: FoundManifest) -> Finding:

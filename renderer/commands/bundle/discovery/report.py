@@ -13,8 +13,8 @@ from renderer.commands.bundle.discovery.advice import Advice, of_source
 from renderer.commands.bundle.discovery.discovery import Failure, Found, Question, look
 from renderer.commands.bundle.discovery.findings import missing, not_inflated, unreadable, unseen, untaken, unused
 from renderer.errors import Finding
-from renderer.formats.bundle.artifact import CARRIED
 from renderer.formats.bundle.discovery_source import Acceptance
+from renderer.formats.bundle.document import is_carried
 from renderer.formats.bundle.source import BundleSourceDocument
 from renderer.formats.documents.wording import count
 from renderer.model.bundles.extension import Extension
@@ -149,7 +149,7 @@ class _Ledger:
     def declare(self, images: Iterable[FoundImage], extensions: Iterable[Extension], found: Found) -> None:
         """What the source, the extensions and the charts declare."""
         for one in images:
-            carried = one.image.content.annotations.get(CARRIED) == "true"
+            carried = is_carried(one.image)
             by = Declaration(how=one.where.path or "spec.images")
             self._declared(one.image.reference, by, one.image.digest, carried=carried)
         for extension in extensions:
