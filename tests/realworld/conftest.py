@@ -62,7 +62,7 @@ def sealed_sites(signed: Path, real: Callable[[str], Path]) -> Sites:
     made = subprocess.run(
         [real("age-keygen"), "-o", signed / "site.agekey"], capture_output=True, text=True, check=True
     )
-    settled = f"  secrets: {{mode: sops}}\n  generated: {{recipients: [{made.stderr.split()[-1]}]}}\n"
+    settled = f"  generated: {{recipients: [{made.stderr.split()[-1]}]}}\n"
     return locked_sites(signed, "", settled, packages(signed))
 
 
