@@ -203,13 +203,13 @@ def inflate_again(parts: Sequence[Part], tools: Tools) -> tuple[Again, ...]:
 
 
 def _output(request: ChartRequest, changes: tuple[Change, ...], tools: Tools) -> ChartOutput:
-    """What the chart yields with its templates changed; what it yields as it is where it does not bear that."""
+    """What the chart yields with its templates changed; without the first of the changes where it does not bear it."""
     if not changes:
         return tools.engine.inflate(request)
     try:
         return tools.engine.inflate(replace(request, archive=rewritten(request.archive, changes)))
     except ChartError:
-        return tools.engine.inflate(request)
+        return _output(request, changes[1:], tools)
 
 
 def asks_for_apis(part: Part, tools: Tools) -> bool:
