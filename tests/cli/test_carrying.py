@@ -273,7 +273,10 @@ def test_a_pull_that_is_killed_again_and_again_ends_well(site: Carrier, registry
             process.send_signal(how)
             killed += 1
         assert process.wait() in {0, -signal.SIGKILL, 130}
-        assert (site.root / output).exists() == (process.returncode == 0)
+        there = (site.root / output).exists()
+        assert there or process.returncode != 0
+        if there:  # on a busy machine it may be killed behind its last step: then all of it is there
+            assert open_layout(site.root / output, output).digests() == site.workshop.open("bundle.tar").digests()
     assert killed >= 2
     assert begun(site, *pull).wait() == 0
     assert open_layout(site.root / output, output).digests() == site.workshop.open("bundle.tar").digests()
