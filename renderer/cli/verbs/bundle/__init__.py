@@ -15,7 +15,7 @@ from renderer.cli.verbs.bundle.verifying import INSPECT, VERIFY
 
 BUNDLE: Final = Command(
     name="bundle",
-    summary="Build, import, sign, verify and inspect bundles; make keys.",
+    summary="Build, import, sign, verify, inspect, carry, update and keep bundles; make keys.",
     commands=(BUILD, IMPORT, KEYGEN, SIGN, VERIFY, INSPECT, PUSH, PULL, DIFF, APPLY, LIST, GC),
     examples=("sitewright bundle build bundle.yaml -o build/bundle", "sitewright bundle verify build/bundle"),
 )
