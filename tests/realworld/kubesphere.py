@@ -314,6 +314,8 @@ def normal(original: Mapping[str, Any]) -> str:
     if not meta["annotations"]:
         del meta["annotations"]
     body.pop("status", None)
+    for key in [key for key, value in body.items() if value is None]:
+        del body[key]  # `data:` of a ServiceAccount: what no kind has is left out of the tree
     text = json.dumps(body, sort_keys=True)
     text = re.sub(r"@sha256:[0-9a-f]{64}", "", text)
     text = re.sub(r'(\\n)+"', r'\\n"', text)  # blank lines at the end of a document: Helm 3 and 4 differ there
