@@ -37,9 +37,11 @@ CERT_MANAGER = """\
       - {object: "Secret *devops*", mode: external, reason: they are no certificates}
       - {object: "Secret kubeedge/cloudcore", mode: external, reason: its keys have names of their own}
 """
-_RUNTIME = {"agent": {"jenkins": {"Agent": {"builder": {"ContainerRuntime": "containerd"}}}}}
-_VALUES: Mapping[str, Any] = {"devops-1.1.1": _RUNTIME}
-"""Values without which a chart asks a cluster."""
+_VALUES: Mapping[str, Any] = {
+    "devops-1.1.1": {"agent": {"jenkins": {"Agent": {"builder": {"ContainerRuntime": "containerd"}}}}},
+    "deepseek-0.1.0": {"global": {"extension": {"ingress": {"domainSuffix": "site.local"}}}},
+}
+"""Values without which a chart asks a cluster, or makes an object that none takes."""
 _HEAD = (
     PROFILE.partition("  extensions:\n")[0]
     .replace("agent: argocd", "agent: flux")
