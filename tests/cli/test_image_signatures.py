@@ -87,7 +87,8 @@ def by_its_maker(
         made = published(layout, WEB, real("skopeo"), makers)
         signed = cosign(*SIGN, "--recursive", f"{made}@{index['digest']}")
         assert signed.returncode == 0, signed.stderr
-        return index | layout.read(index)
+        found: dict[str, Any] = {**index, **layout.read(index)}
+        return found
 
     return published_and_signed
 
