@@ -8,6 +8,7 @@ Codes are stable kebab-case names: tests, ignore rules and users' scripts rely o
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -24,6 +25,7 @@ __all__ = [
     "Severity",
     "UsageError",
     "Where",
+    "when_full",
 ]
 
 
@@ -144,3 +146,12 @@ class RemoteError(RendererError):
     """A registry, a git remote or a cluster failed or refused."""
 
     exit_code = 5
+
+
+def when_full(error: OSError) -> str | None:
+    """What helps when a file could not grow, or None when `error` says something else."""
+    if error.errno == errno.EFBIG:
+        return "no file may be that large there (FAT32: 4 GiB): write a directory, or to another file system"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "make room, then run the same command again"
+    return None

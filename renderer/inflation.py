@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -20,10 +20,14 @@ from renderer.ports import BlobReader, ChartEngine, ChartError, Executor
 from renderer.stages.chart.plan import chart_request
 from renderer.stages.chart.reading import read_chart
 from renderer.stages.generated import (
+    KNOWN_KEYS,
+    OTHER_TIME,
+    Change,
     TemplateSums,
-    at_another_time,
+    makes_keys,
     may_invent,
     reads_clock,
+    rewritten,
     scan_templates,
     template_findings,
     template_sums,
@@ -67,11 +71,18 @@ class Part:
 
 
 def inflate(
-    site: Site, enabled: Sequence[Offer], tools: Tools, api_versions: Sequence[str], *, unless: Iterable[Part] = ()
+    site: Site,
+    enabled: Sequence[Offer],
+    tools: Tools,
+    api_versions: Sequence[str],
+    *,
+    unless: Iterable[Part] = (),
+    keyless: Container[str] = (),
 ) -> tuple[Part, ...]:
     """The objects of every component that `site` gets, in the order of `enabled` and of their components.
 
-    `unless` are parts that are known already, and taken as they are.
+    `unless` are parts that are known already, and taken as they are. `keyless` are components (`extension/component`)
+    of which it is known where they put the keys that they make: they make none.
     """
     known = {(part.extension.name, part.component.name): part for part in unless}
     jobs = [(one.extension, component) for one in enabled for component in components_on(site, one.extension)]
@@ -79,12 +90,20 @@ def inflate(
     def one(job: tuple[Extension, Component]) -> Part:
         extension, component = job
         done = known.get((extension.name, component.name))
-        return done or _part(site, extension, component, tools, tuple(api_versions))
+        changes = (KNOWN_KEYS,) if f"{extension.name}/{component.name}" in keyless else ()
+        return done or _part(site, extension, component, tools, tuple(api_versions), changes)
 
     return tuple(tools.executor.map(one, jobs))
 
 
-def _part(site: Site, extension: Extension, component: Component, tools: Tools, api_versions: tuple[str, ...]) -> Part:
+def _part(
+    site: Site,
+    extension: Extension,
+    component: Component,
+    tools: Tools,
+    api_versions: tuple[str, ...],
+    changes: tuple[Change, ...],
+) -> Part:
     return inflate_component(
         extension,
         component,
@@ -93,6 +112,7 @@ def _part(site: Site, extension: Extension, component: Component, tools: Tools, 
         kubernetes=site.cluster.kubernetes,
         api_versions=api_versions,
         context=template_context(site, extension),
+        changes=changes,
     )
 
 
@@ -105,10 +125,11 @@ def inflate_component(
     kubernetes: Version,
     api_versions: Iterable[str],
     context: Mapping[str, Json],
+    changes: tuple[Change, ...] = (),
 ) -> Part:
     """The objects of one component under `values` (the merged layers); `context` is what Jinja templates may know.
 
-    Raises InputError when a chart or a template cannot be inflated.
+    `changes` are made to the templates of a chart. Raises InputError when a chart or a template cannot be inflated.
     """
     archive = tools.blobs.blob(component.content)
     name = (extension.name, component.name, component.namespace, str(component.content.digest))
@@ -124,9 +145,9 @@ def inflate_component(
             text = render_files(component, extension.name, archive, values, context)
             return read_chart(text, extension.name, component)
         with _named(extension, component):
-            return read_chart(tools.engine.inflate(request), extension.name, component)
+            return read_chart(_output(request, changes, tools), extension.name, component)
 
-    key = (*name, component.release, told)
+    key = (*name, component.release, told, changes)
     inflated = tools.memo.get(("part", *key), make)
     return Part(extension=extension, component=component, key=key, inflated=inflated, request=request)
 
@@ -162,7 +183,7 @@ class Again:
 
 
 def inflate_again(parts: Sequence[Part], tools: Tools) -> tuple[Again, ...]:
-    """The same components, those whose templates may invent something inflated once more, at another time of day."""
+    """The same components, those whose templates may invent something anew: at another time, with other keys."""
 
     def one(part: Part) -> Again:
         if part.request is None:
@@ -173,21 +194,22 @@ def inflate_again(parts: Sequence[Part], tools: Tools) -> tuple[Again, ...]:
             notes = template_findings(uses, part.extension.name, part.component.name)
             if not may_invent(uses):
                 return Again(part=part, notes=notes)
-            output = (
-                _inflated_elsewhen(part.request, tools) if reads_clock(uses) else tools.engine.inflate(part.request)
-            )
+            changes = ((OTHER_TIME, reads_clock(uses)), (KNOWN_KEYS, makes_keys(uses)))
+            output = _output(part.request, tuple(change for change, wanted in changes if wanted), tools)
             inflated = read_chart(output, part.extension.name, part.component)
         return Again(part=replace(part, inflated=inflated), notes=notes, sums=template_sums(files))
 
     return tuple(tools.executor.map(lambda part: tools.memo.get(("again", *part.key), lambda: one(part)), parts))
 
 
-def _inflated_elsewhen(request: ChartRequest, tools: Tools) -> ChartOutput:
-    """The chart with another moment wherever it asks for the time: two renders in one second would agree."""
-    try:
-        return tools.engine.inflate(replace(request, archive=at_another_time(request.archive)))
-    except ChartError:  # a chart may refuse to live at that moment
+def _output(request: ChartRequest, changes: tuple[Change, ...], tools: Tools) -> ChartOutput:
+    """What the chart yields with its templates changed; without the first of the changes where it does not bear it."""
+    if not changes:
         return tools.engine.inflate(request)
+    try:
+        return tools.engine.inflate(replace(request, archive=rewritten(request.archive, changes)))
+    except ChartError:
+        return _output(request, changes[1:], tools)
 
 
 def asks_for_apis(part: Part, tools: Tools) -> bool:

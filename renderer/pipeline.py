@@ -21,7 +21,7 @@ from renderer.model.bundles.extension import Extension, RequirementKind
 from renderer.model.check import Rule, run_rules
 from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
-from renderer.model.generated.values import GeneratedValue
+from renderer.model.generated.values import MADE_OF_KEYS, GeneratedValue
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.images.use import ImageUse
 from renderer.model.inputs import RenderInputs
@@ -42,6 +42,7 @@ from renderer.stages.settle import settle
 from renderer.stages.settle.record import generated_record
 from renderer.stages.settle.sealed.assembling import assembled, uncaptured
 from renderer.stages.settle.sealed.parts import SealedPart, sealed_parts
+from renderer.stages.stored import as_stored
 from renderer.stages.waves import Planned, plan_waves
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
@@ -140,7 +141,8 @@ def _inputs(
 def compose(site: Site, lock: Lock, catalog: Catalog, tools: Tools, captured: Captured = NOTHING_CAPTURED) -> Composed:
     """Everything that the tree of `site` is written from, judged by every rule."""
     enabled = offers(lock, catalog, site.profile)
-    parts = inflate(site, enabled, tools, lock.api_versions)
+    keyless = {one.component for one in lock.generated if one.kind in MADE_OF_KEYS}
+    parts = inflate(site, enabled, tools, lock.api_versions, keyless=keyless)
     mirrors = plan_mirrors(site.registry, (image.reference.pinned(image.digest) for image in lock.images))
     unsealed = shape(site, parts, (lock.generated, lock.certificates or (), captured), catalog, mirrors, tools)
     ruled = site.generated.rulings(lock.generated)
@@ -187,7 +189,8 @@ def shape(
         placed = place_parts(parts)
         values, certificates, captured = invented
         settled = settle(placed.manifests, values, site.generated, captured, certificates)
-        united = unite(settled.manifests)
+        stored, dropped = as_stored(settled.manifests)
+        united = unite(stored)
         external = tuple({one.manifest.id: one for one in settled.external}.values())
         everything = (*united.manifests, *(one.manifest for one in external))
         pinned = pin(everything, catalog.images(), mode=site.registry.images, mirrors=mirrors if asked else None)
@@ -196,7 +199,7 @@ def shape(
             manifests=name_hooks(inside),
             images=pinned.uses,
             external=tuple(replace(one, manifest=body) for one, body in zip(external, outside, strict=True)),
-            findings=(*placed.findings, *settled.findings, *united.findings, *pinned.findings),
+            findings=(*placed.findings, *settled.findings, *dropped, *united.findings, *pinned.findings),
         )
 
     projects = tuple(sorted(site.registry.projects.items()))

@@ -217,12 +217,13 @@ class Files(Protocol):
 class StoredLayout:
     """One OCI image layout in a store. `path` is how the user names it; `size` counts the bytes of its files.
 
-    `unfinished` is what an interrupted run left behind: nothing reads it.
+    `unfinished` is what an interrupted run left behind: nothing reads it. While `busy` is true somebody writes it.
     """
 
     path: str
     size: int
     unfinished: bool = False
+    busy: bool = False
 
 
 class BundleStore(Protocol):

@@ -87,11 +87,18 @@ def real() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def cluster(real: Callable[[str], Path], kubectl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A real API server, the pinned one or the program that SITEWRIGHT_KUBE_APISERVER names; one for a whole run."""
+def api_server() -> Path:
+    """The pinned kube-apiserver, or the one that SITEWRIGHT_KUBE_APISERVER names."""
     built: Callable[[], Path | None] = runpy.run_path(str(_TOOLS / "apiserver.py"))["built"]
-    server = _named("kube-apiserver") or built() or _absent("kube-apiserver", "python tests/tools/apiserver.py")
-    with control_plane(server, real("etcd"), kubectl, tmp_path_factory.mktemp("cluster")) as running:
+    return _named("kube-apiserver") or built() or _absent("kube-apiserver", "python tests/tools/apiserver.py")
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    api_server: Path, real: Callable[[str], Path], kubectl: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """A real API server, one for a whole run."""
+    with control_plane(api_server, real("etcd"), kubectl, tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
 

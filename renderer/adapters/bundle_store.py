@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -83,10 +84,23 @@ class DirectoryStore:
             size = sum(file.lstat().st_size for file in place.rglob("*") if file.is_file() and not file.is_symlink())
         else:
             return None
-        return StoredLayout(path=os.path.join(self._location, entry.name), size=size, unfinished=hidden)  # noqa: PTH118 - as typed
+        path = os.path.join(self._location, entry.name)  # noqa: PTH118 - as typed
+        return StoredLayout(path=path, size=size, unfinished=hidden, busy=hidden and _is_held(place))
 
 
 def _is_layout(place: Path, *, hidden: bool) -> bool:
     """Whether a directory is a layout, or (hidden) holds one that was being written or removed."""
     places = (place, place / "new", place / "old") if hidden else (place,)
     return any((one / "oci-layout").is_file() or (one / "blobs").is_dir() for one in places)
+
+
+def _is_held(place: Path) -> bool:
+    """Whether a process writes there: writers of layouts hold a lock until they end, however they end."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:  # some file systems know no locks
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False

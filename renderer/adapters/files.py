@@ -186,16 +186,13 @@ class WorkingTree:
 
 def _nearest(place: Path, path: str) -> str | None:
     """A hint at the file beside the missing `place` whose name is most like its name."""
-    import difflib
+    from renderer.formats.documents.nearest import did_you_mean
 
     try:
-        names = [entry.name for entry in os.scandir(place.parent) if entry.name.endswith(place.suffix)]
+        names = [entry.name for entry in os.scandir(place.parent)]
     except OSError:
         return None
-    stems = {name.removesuffix(place.suffix): name for name in sorted(names)}
-    found = difflib.get_close_matches(place.stem, list(stems), n=1, cutoff=0.7)
-    above = path.rpartition("/")[0]
-    return f"did you mean `{above}{'/' if above else ''}{stems[found[0]]}`?" if found else None
+    return did_you_mean(path, names)
 
 
 def _files_below(directory: Path, shown: str) -> Iterator[str]:
@@ -210,7 +207,9 @@ def _files_below(directory: Path, shown: str) -> Iterator[str]:
             for entry in entries:
                 name = f"{prefix}{entry.name}"
                 if entry.is_symlink():
-                    raise _fault("link-refused", f"`{shown}/{name}` is a link", shown, expected="files and directories")
+                    hint = "remove it, or put the file itself there"
+                    message, expected = f"`{shown}/{name}` is a link", "files and directories"
+                    raise _fault("link-refused", message, shown, expected=expected, hint=hint)
                 if entry.is_dir():
                     waiting.append((f"{name}/", Path(entry.path)))
                     continue

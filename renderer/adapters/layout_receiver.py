@@ -7,7 +7,6 @@ checked. At the end the directory takes the place of the path, or a tar file is 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
-from renderer.errors import BundleRefusedError, Finding, InputError, Where
+from renderer.errors import BundleRefusedError, Finding, InputError, Where, when_full
 from renderer.formats.bundle.artifact import LAYOUT_FILE
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
@@ -27,14 +26,13 @@ from renderer.ports import Blob, BundleSource, LayoutWriter
 _CHUNK: Final = 1024 * 1024
 _SMALL: Final = 4 * 2**20
 """What is not larger starts over: manifests, and what costs little."""
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class LayoutReceiver:
     """Satisfies `IncomingLayout` for `target`; use it as a context, for only one may work at a path.
 
-    `location` is the target as the user named it, and what `writer` is told. `earlier` is the layout that stands
-    there now: blobs that it holds are taken from it.
+    `location` is the target as the user named it, and what `writer` is told. `earlier` is an older layout,
+    such as the one that stands there now: blobs that it holds are taken from it.
     """
 
     def __init__(self, target: Path, location: str, writer: LayoutWriter, earlier: BundleSource | None) -> None:
@@ -71,7 +69,7 @@ class LayoutReceiver:
         return content
 
     def holds(self, descriptor: Descriptor) -> bool:
-        """Whether a blob is here whole; one of the layout that stands at the target is copied, or linked."""
+        """Whether a blob is here whole; one of the earlier layout is copied, or linked at the target."""
         if descriptor.digest in self._whole:
             return True
         place = self._place(descriptor.digest)
@@ -193,9 +191,7 @@ class LayoutReceiver:
                     code="cannot-write",
                     message=f"`{self._location}`: {error.strerror or error}",
                     where=Where(file=self._location),
-                    hint="make room, then run the same command again: what has arrived is kept"
-                    if error.errno in _FULL
-                    else None,
+                    hint=f"{helps}; what has arrived is kept" if (helps := when_full(error)) else None,
                 )
             ) from error
 

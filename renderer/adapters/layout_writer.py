@@ -7,6 +7,7 @@ old layout or the new one. Big blobs are streamed, never held in memory.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import shutil
@@ -103,12 +104,29 @@ def _new_directory(target: Path) -> Iterator[Path]:
     fresh, old = work / "new", work / "old"
     try:
         fresh.mkdir()
-        yield fresh
+        with _held(work):
+            yield fresh
         if target.exists():
             target.rename(old)
         fresh.rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Tells others that somebody is writing there; the system lets go of it when the process ends."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _hold(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # some file systems know no locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _write_blobs(directory: Path, blobs: Iterable[Blob]) -> None:
@@ -152,11 +170,14 @@ def _new_file(target: Path, mode: int) -> Iterator[BinaryIO]:
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:16]}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            _hold(stream.fileno())
             yield stream
         Path(name).chmod(mode)
         Path(name).replace(target)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(target)  # what could not be written; the system does not say
         raise
 
 

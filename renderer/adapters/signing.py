@@ -35,7 +35,7 @@ class KeyFileSigner:
                     code="key-not-found",
                     message=f"the private key `{location}` cannot be read: {error.strerror}",
                     where=Where(file=location),
-                    hint=f"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {location}",
+                    hint=f"sitewright bundle keygen {location}",
                 )
             ) from error
         try:
@@ -47,7 +47,7 @@ class KeyFileSigner:
                     message=f"the private key `{location}` cannot be used: {error}",
                     where=Where(file=location),
                     expected="a PEM private key: ECDSA P-256 or P-384, Ed25519, RSA of 2048 to 8192 bits, SM2",
-                    hint="openssl pkcs8 -topk8 -in KEY -out KEY.p8",
+                    hint=_what_helps(pem, str(error), location),
                 )
             ) from error
 
@@ -59,6 +59,19 @@ class KeyFileSigner:
     def sign(self, payload: bytes) -> bytes:
         """A signature over `payload`: DER for ECDSA, raw for Ed25519."""
         return self._key.sign(payload)
+
+
+def _what_helps(pem: bytes, reason: str, location: str) -> str:
+    """What to do about a key that cannot be used."""
+    if "pip install" in reason:
+        return reason.rpartition("(")[2].rstrip(")")
+    if "passphrase" in reason:
+        return "set SITEWRIGHT_KEY_PASSPHRASE to the passphrase of this key"
+    if b"PUBLIC KEY" in pem:
+        return "name the private key; this one belongs into the trust policy"
+    if b"PRIVATE KEY" in pem:
+        return "sitewright bundle keygen NEW.key makes one that can be used"
+    return f"openssl pkey -inform DER -in {location} -out KEY.pem, if it is a key in another form"
 
 
 def make_key_pair(path: Path, location: str, algorithm: Algorithm, passphrase: bytes | None) -> Outcome:

@@ -36,9 +36,10 @@ _WORDS: Final = (b"passwd", b"password", b"passphrase", b"secret", b"token", b"a
 _BEHIND: Final = re.compile(rb"[\w.-]*[\"']?[ \t]*[:=][ \t]*[\"']?([^\s\"',;{}\[\]]{12,128})")
 """What stands behind the colon or equals sign of such a word."""
 _PUBLIC: Final = re.compile(
-    rb"ENC\[|[$<(%/]|.*(?:\.|://|::)|[a-z0-9]+(?:[-_/][a-z0-9]+)+\Z|[A-Z][a-z]+(?:[A-Z][a-z]+)+\Z"
+    rb"ENC\[|[$<(%/]|.*(?:\.|://|::)|[a-z0-9]+(?:[-_/][a-z0-9]+)+\Z"
+    rb"|[A-Z]+(?:_[A-Z]+)+\Z|[A-Z][a-z]+(?:[A-Z][a-z]+)+\Z"
 )
-"""What may stand there in clear: ciphertext, variables, placeholders, paths, names, host names."""
+"""What may stand there in clear: ciphertext, variables, placeholders, paths, names (of variables too), host names."""
 _RANDOM_BITS: Final = 3.3
 """Shannon entropy per character. Words lie below; 16 random letters and digits nearly always above."""
 _RANDOM: Final = "random text behind a word like `password`"

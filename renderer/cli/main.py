@@ -18,7 +18,7 @@ from renderer.cli.help import command_epilog, described, overview
 from renderer.cli.spec import Argument, Command, common_arguments, values_of
 from renderer.cli.suggestion import misplaced_option, unknown_command, usage
 from renderer.cli.verbs.every import SITEWRIGHT
-from renderer.errors import Finding, RendererError, Where
+from renderer.errors import Finding, RendererError, Where, when_full
 
 INTERNAL: Final = 70
 INTERRUPTED: Final = 130
@@ -47,7 +47,8 @@ def _run(given: list[str], console: Console) -> int:
     try:
         return _dispatch(given, console)
     except RendererError as error:
-        report.complain(console, error.findings, form=form, code=error.exit_code)
+        findings = report.shown(error.findings, quiet=not {"--quiet", "-q"}.isdisjoint(given))
+        report.complain(console, findings, form=form, code=error.exit_code)
         return error.exit_code
     except (KeyboardInterrupt, BrokenPipeError):
         raise
@@ -152,7 +153,8 @@ def _system(error: OSError) -> Finding:
         code="system-error",
         message=f"`{place}`: {said}" if place else said,
         where=Where(file=place),
-        hint="check that it exists, its owner and the free space; --debug shows where Sitewright met it",
+        hint=when_full(error)
+        or "check that it exists, its owner and the free space; --debug shows where Sitewright met it",
     )
 
 

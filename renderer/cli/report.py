@@ -20,10 +20,15 @@ def show(console: Console, outcome: Outcome, *, form: str, quiet: bool) -> int:
     as_json = form == "json"
     console.result(json.dumps(outcome.document, indent=2, ensure_ascii=False) if as_json else outcome.text)
     code = outcome.exit_code if outcome.failed else 0
-    findings = [one for one in outcome.findings if not quiet or one.severity is Severity.ERROR]
+    findings = shown(outcome.findings, quiet=quiet)
     if findings:
         complain(console, findings, form=form, code=code)
     return code
+
+
+def shown(findings: Sequence[Finding], *, quiet: bool) -> Sequence[Finding]:
+    """The findings that somebody wants to see: with `--quiet` errors only."""
+    return [one for one in findings if not quiet or one.severity is Severity.ERROR]
 
 
 def complain(console: Console, findings: Sequence[Finding], *, form: str, code: int) -> None:

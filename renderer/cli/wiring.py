@@ -20,7 +20,7 @@ from renderer.adapters.layout import open_images, open_layout
 from renderer.cli import directories
 from renderer.cli.spec import Options
 from renderer.cli.usage import misused
-from renderer.errors import Finding, RendererError, UsageError, Where
+from renderer.errors import Finding, InputError, RendererError, UsageError, Where
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
 from renderer.ports import Author, ChartEngine, Executor, TreeStore
@@ -128,8 +128,15 @@ def policy(path: str) -> TrustPolicy:
     from renderer.commands.site.loading import Loader
 
     files = files_around(path)
-    with told_from_here(files):
-        return Loader(workspace(files)).policy(files.relative(path))
+    try:
+        with told_from_here(files):
+            return Loader(workspace(files)).policy(files.relative(path))
+    except InputError as error:
+        found = error.findings[0]
+        if found.code != "file-not-found" or found.where.path or found.hint:
+            raise  # with a path it is a key that the policy names
+        hint = "name the trust policy with --trust FILE; `sitewright init` writes a first one"
+        raise InputError(replace(found, hint=hint)) from error
 
 
 def engine(text: str) -> ChartEngine:

@@ -163,7 +163,7 @@ def drift(
                 where=subject,
                 expected=f"the {lock.engine.name} engine with Helm {lock.engine.helm}",
                 got=f"the {engine.name} engine with Helm {engine.helm}",
-                hint=hint,
+                hint=hint if engine.name == "embedded" else f"{hint} --engine {engine.name}, or leave --engine out",
             )
         )
     if sitewright != lock.sitewright:

@@ -129,8 +129,11 @@ def _findings(composed: Composed) -> list[Json]:
 
 
 def _dropped(composed: Composed) -> list[Json]:
+    """By kind and file, not by name: charts invent names for tests, and a record is the same at every render."""
+    rows = Counter((one.extension, one.source, one.id.kind, ", ".join(one.hooks)) for one in composed.dropped)
     return [
-        _row(f"`{hook.id}`", hook.extension, ", ".join(hook.hooks), f"`{hook.source}`") for hook in composed.dropped
+        _row(f"{count} x {kind}" if count > 1 else kind, extension, hooks, f"`{source}`")
+        for (extension, source, kind, hooks), count in sorted(rows.items())
     ]
 
 

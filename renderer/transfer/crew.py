@@ -12,7 +12,7 @@ from renderer.errors import RemoteError
 
 T = TypeVar("T")
 R = TypeVar("R")
-_HOPELESS: Final = frozenset({"registry-unreachable", "registry-tls", "registry-unauthorized"})
+HOPELESS: Final = frozenset({"registry-unreachable", "registry-tls", "registry-unauthorized"})
 """What will not be better for the next image: further attempts cost time, or lock an account."""
 
 
@@ -53,7 +53,7 @@ class Crew:
         try:
             return work()
         except RemoteError as error:
-            if any(finding.code in _HOPELESS for finding in error.findings):
+            if any(finding.code in HOPELESS for finding in error.findings):
                 self._hopeless = error
             raise
 

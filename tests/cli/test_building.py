@@ -13,7 +13,15 @@ import pytest
 from tests.cli.site_fixture import Shop
 from tests.simulators.bundles import CHART
 from tests.simulators.images import ImageLayout
-from tests.unit.registry_fixture import USER, Papers, RealRegistry, docker_config, make_papers, real_registry
+from tests.unit.registry_fixture import (
+    USER,
+    Papers,
+    RealRegistry,
+    docker_config,
+    free_port,
+    make_papers,
+    real_registry,
+)
 
 NGINX = "docker.io/library/nginx:1.27"
 SOURCE = """\
@@ -146,3 +154,11 @@ def test_an_unknown_authority_is_not_trusted(shop: Shop, place: Path, locked: Re
     code, _, err = build(shop)
     assert (code, "error[registry-tls]" in err) == (5, True)
     assert not (place / "bundle").exists()
+
+
+def test_a_registry_that_does_not_answer_is_told_once(shop: Shop, place: Path) -> None:
+    names = ", ".join(f"docker.io/team/part-{number}:1.0" for number in range(30))
+    entry = f"[{{registry: 'https://127.0.0.1:{free_port()}/hub', images: [{names}]}}]"
+    (place / "bundle.yaml").write_text(SOURCE.replace("[{layout: images}]", entry))
+    code, _, err = build(shop)
+    assert (code, err.count("error[registry-unreachable]")) == (5, 1)

@@ -187,10 +187,11 @@ def test_pushing_again_asks_three_times_and_sends_nothing(run: Callable[..., Sai
 @pytest.mark.usefixtures("site")
 def test_a_bundle_is_inspected_where_it_lies(run: Callable[..., Said], registry: RealRegistry) -> None:
     run("bundle", "push", "bundle.tar", place(registry), "--plain-http")
-    inspect = ("bundle", "inspect", "--trust", "trust.yaml", "--images")
-    here, there = run(*inspect, "bundle.tar"), run(*inspect, place(registry), "--plain-http")
-    assert there == here
-    assert "VERIFIED: signed by vendor" in here[1]
+    for shape in ("--images", "--tree"):
+        inspect = ("bundle", "inspect", "--trust", "trust.yaml", shape)
+        here, there = run(*inspect, "bundle.tar"), run(*inspect, place(registry), "--plain-http")
+        assert there == here
+        assert "VERIFIED: signed by vendor" in here[1]
     code, _, err = run("bundle", "inspect", place(registry, "-of-somebody"), "--plain-http")
     assert (code, err.partition("\n")[0]) == (
         2, f"error[usage]: `{place(registry, '-of-somebody')}` has no tag that is a release"

@@ -171,7 +171,7 @@ def test_an_interrupted_run_is_continued(site: Shop) -> None:
     arrived = contents("bundles/.next.partial")
     assert len(arrived) > 10
     layer.write_bytes(content)
-    site.ok(*apply)
+    assert f"\n  {len(arrived)} blobs had arrived in an earlier run\n" in site.ok(*apply)
     assert not Path("bundles/.next.partial").exists()
     now = {inode for _, inode in contents("bundles/next").values()}
     assert {inode for _, inode in arrived.values()} <= now, "what had arrived was fetched again"
@@ -206,7 +206,7 @@ def test_a_receipt_is_a_base_and_the_registry_gives_what_the_delta_lacks(site: S
     assert document["base"]["kind"] == "receipt"
     assert document["neededBlobs"] == 4, "a config and a layer of each image that the site uses; manifests travel"
     sign(site, DELTA)
-    told = site.ok("bundle", "apply", DELTA, "--profile", PROFILE, "-o", "bundles/next.tar", *TRUST)
+    told = site.ok("bundle", "apply", DELTA, "--profile", PROFILE, "-o", "bundles/next.tar")
     assert f"taken from {registry.url}" in told
     assert Path("bundles/next.tar").read_bytes() == Path(NEW).read_bytes()
 
@@ -233,3 +233,96 @@ def test_a_receipt_is_believed_only_with_the_key_of_the_site(site: Shop) -> None
     assert "--receipt-key keys/site.pub" in site.refused(2, "bundle", "diff", NEW, "--base", "shop.json", "-o", DELTA)
     given = ("--base", "shop.json", "--receipt-key", "keys/office.pub")
     assert "receipt-malformed" in site.refused(3, "bundle", "diff", NEW, *given, "-o", DELTA)
+
+
+# --- looking at a delta -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def delta(site: Shop) -> Shop:
+    """A signed delta from the locked edition to the newer one."""
+    site.ok("bundle", "diff", NEW, "--base", BUNDLE, "-o", DELTA)
+    sign(site, DELTA)
+    return site
+
+
+def test_a_delta_says_what_it_needs_and_brings(delta: Shop) -> None:
+    lines = delta.ok("bundle", "inspect", DELTA, *TRUST).splitlines()
+    assert lines[0] == "delta to bundle pantry 1.1.0, sequence 2, created 2026-11-01T00:00:00Z"
+    assert lines[1] == "  VERIFIED: signed by office, vendor (trust policy shop)"
+    assert lines[3].startswith("  brings 14 blobs, ")
+    assert lines[4].startswith("  needs bundle pantry 1.0.0, sha256:")
+    document = delta.json("bundle", "inspect", DELTA, *TRUST)
+    assert document["base"]["digest"] == lines[4].rpartition(" ")[2]
+    assert document["carriedBlobs"] == 14
+
+
+def test_a_delta_is_verified_where_it_arrives(delta: Shop) -> None:
+    told = delta.ok("bundle", "verify", DELTA, *TRUST).splitlines()
+    assert told[0] == "delta to bundle pantry 1.1.0, sequence 2, created 2026-11-01T00:00:00Z: verified"
+    assert any(line.startswith("  20 blobs hashed (") for line in told)
+    assert told[-1].startswith("  needs bundle pantry 1.0.0, sha256:")
+
+
+def test_a_delta_of_which_anything_changed_is_refused(delta: Shop) -> None:
+    delta.ok("bundle", "diff", NEW, "--base", BUNDLE, "-o", "delta")
+    sign(delta, "delta")
+    files = sorted(path for path in Path("delta").rglob("*") if path.is_file())
+    assert len(files) > 20
+    (listed,) = (one for one in json.loads(Path("delta/index.json").read_text())["manifests"] if "artifactType" in one)
+    manifest = json.loads(Path("delta/blobs/sha256", listed["digest"].partition(":")[2]).read_text())
+    carried = {one["digest"].partition(":")[2] for one in manifest["layers"]}
+    for path in files:
+        content = path.read_bytes()
+        for position in {0, len(content) // 2, len(content) - 1}:
+            path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+            assert delta.findings(3, "bundle", "verify", "delta", *TRUST), f"{path} at {position}"
+        if path.name in carried:
+            shutil.rmtree(".out.partial", ignore_errors=True)  # what has arrived is not taken from the delta again
+            assert delta.findings(3, "bundle", "apply", "delta", "--base", BUNDLE, "-o", "out", *TRUST), path
+            assert not Path("out").exists()
+        if path.name != "index.json":  # without which it is no layout at all
+            path.unlink()
+            assert delta.findings(3, "bundle", "verify", "delta", *TRUST), f"without {path}"
+        path.write_bytes(content)
+    write("delta/blobs/sha256/stranger", "x")
+    (finding,) = delta.findings(3, "bundle", "verify", "delta", *TRUST)
+    assert finding["code"] == "foreign-file"
+
+
+def test_a_delta_where_a_bundle_is_meant_says_what_to_do(delta: Shop) -> None:
+    for words in (("inspect", DELTA, "--tree"), ("diff", DELTA, "--base", BUNDLE, "-o", "x")):
+        (finding,) = delta.findings(3, "bundle", *words)
+        assert (finding["code"], finding["hint"]) == (
+            "delta-not-a-bundle",
+            f"sitewright bundle apply {DELTA} --base OLD -o NEW",
+        )
+    (finding,) = delta.findings(3, "bundle", "apply", NEW, "--base", BUNDLE, "-o", "x", *TRUST)
+    assert (finding["code"], finding["hint"]) == ("bundle-not-a-delta", f"sitewright bundle verify {NEW}")
+
+
+# --- through a registry -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_through_a_registry_travels_what_the_older_bundle_lacks(delta: Shop, registry: RealRegistry) -> None:
+    address = f"oci://127.0.0.1:{registry.port}/bundles/pantry"
+    plain = ("--plain-http",)
+    (finding,) = delta.findings(1, "bundle", "push", DELTA, address, *plain)
+    assert finding["code"] == "delta-not-pushed"
+    assert f"sitewright bundle pull {address} --base OLD -o NEW" in finding["hint"]
+    delta.ok("bundle", "push", NEW, address, *plain)
+    document = delta.json("bundle", "pull", address, "--base", BUNDLE, "-o", "bundles/next.tar", *TRUST, *plain)
+    assert (document["fetched"], document["blobs"]) == (14, 185)
+    assert Path("bundles/next.tar").read_bytes() == Path(NEW).read_bytes()
+
+
+def test_a_directory_of_bundles_may_hold_deltas(delta: Shop) -> None:
+    shutil.copy(DELTA, "bundles/update.tar")
+    rows = delta.ok("bundle", "list", *TRUST).splitlines()
+    (row,) = (line for line in rows if line.endswith("bundles/update.tar"))
+    assert "pantry  1.1.0    2 " in row
+    assert "  delta from bundle pantry 1.0.0; office and vendor  -  " in row
+    (found,) = (one for one in delta.json("bundle", "list")["bundles"] if one["path"] == "bundles/update.tar")
+    assert (found["deltaFrom"]["told"], found["standing"]) == ("1.0.0", "not checked")
+    assert "bundles/update.tar" not in delta.ok("bundle", "gc", "--keep", "1")

@@ -274,7 +274,7 @@ def test_signing_with_a_key_that_is_not_there(shop: Shop) -> None:
     assert shop.refused(1, "bundle", "sign", BUNDLE, "--key", "keys/lost.key") == (
         "error[key-not-found]: the private key `keys/lost.key` cannot be read: No such file or directory\n"
         "  --> keys/lost.key\n"
-        "   hint: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out keys/lost.key\n"
+        "   hint: sitewright bundle keygen keys/lost.key\n"
     )
 
 
@@ -306,3 +306,13 @@ def test_a_chart_that_is_not_there(shop: Shop) -> None:
     assert finding["where"]["path"] == "spec.extensions[1].components[0].helm"
     assert finding["where"]["line"] == 17
     assert not Path("bundles/another").exists()
+
+
+def test_a_trust_policy_that_is_not_there_is_told_apart_from_a_key_that_it_lacks(shop: Shop) -> None:
+    (finding,) = shop.findings(1, "bundle", "verify", BUNDLE)
+    assert (finding["where"]["file"], finding["message"]) == ("trust.yaml", "`trust.yaml` does not exist")
+    assert finding["hint"] == "name the trust policy with --trust FILE; `sitewright init` writes a first one"
+    edit("profiles/trust.yaml", "keys/office.pub", "keys/gone.pub")
+    (finding,) = shop.findings(1, "bundle", "verify", BUNDLE, "--trust", "profiles/trust.yaml")
+    assert finding["where"]["path"] == "spec.keys[1].publicKeyFile"
+    assert "--trust" not in finding.get("hint", "")

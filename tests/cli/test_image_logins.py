@@ -93,7 +93,7 @@ def test_without_a_ca_the_systems_authorities_decide(shop: Shop, start: Start) -
     with start() as registry:
         is_at(registry)
         shop.ok("lock", PROFILE)
-        assert "name the site's CA in the profile" in refused(shop, "registry-tls")
+        assert "name its CA with --ca, or in the profile" in refused(shop, "registry-tls")
         brought(shop, "--ca", "certs/ca.pem")
 
 

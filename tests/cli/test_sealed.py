@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from renderer.adapters.helm_embedded import EmbeddedHelm
+from renderer.formats.charts.archive import template_sources
 from renderer.formats.kubernetes.manifests import load_documents, load_values
 from renderer.formats.sealed.sops import sops_open
+from renderer.model.bundles.chart import ChartOutput, ChartRequest
 from tests.cli.site_fixture import LOCK, OUT, PROFILE, Shop, contents, edit, write
 from tests.sealing_fixture import KeyPair, key_pair
 
@@ -189,6 +192,50 @@ def test_lock_and_render_are_functions_of_what_was_captured(sealed: Shop) -> Non
     assert (Path(LOCK).read_bytes(), Path(GENERATED).read_bytes()) == (locked, file)
     assert contents("out") == tree
     assert sealed.ok("lock", PROFILE, "--check") == f"{LOCK}: is up to date\n"
+
+
+def written(out: str) -> dict[str, bytes]:
+    """The files of a tree."""
+    return {path.removeprefix(f"{out}/"): content for path, (content, _) in contents(out).items()}
+
+
+def inflated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The templates of every chart that is given to Helm from now on."""
+    seen: list[str] = []
+    inflate = EmbeddedHelm.inflate
+
+    def spied(self: EmbeddedHelm, request: ChartRequest) -> ChartOutput:
+        seen.extend(template_sources(request.archive).values())
+        return inflate(self, request)
+
+    monkeypatch.setattr(EmbeddedHelm, "inflate", spied)
+    return seen
+
+
+def test_a_render_makes_no_keys_and_a_lock_makes_them_once(sealed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = inflated(monkeypatch)
+    sealed.ok("render", PROFILE, "--out", "again")
+    assert given
+    assert not any("genCA" in text for text in given)
+    assert written("again") == written("out")
+    del given[:]
+    sealed.ok("lock", PROFILE)
+    assert sum("genCA" in text for text in given) == 1
+
+
+def test_a_chart_that_does_not_bear_the_well_known_key_makes_its_own(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picky = TLS.replace("apiVersion", '{{ if not (contains "RSA" $ca.Key) }}{{ fail "RSA!" }}{{ end }}\napiVersion', 1)
+    shop.bundle(tls=picky)
+    edit(PROFILE, "agent: argocd", "agent: flux")
+    recipients(SITE)
+    shop.ok("lock", PROFILE)
+    given = inflated(monkeypatch)
+    shop.ok(*RENDER)
+    assert any("genCA" in text for text in given)
+    shop.ok("render", PROFILE, "--out", "again")
+    assert written("again") == written("out")
 
 
 def test_no_secret_is_in_clear_in_any_file_or_message(sealed: Shop) -> None:

@@ -238,3 +238,12 @@ def test_quiet_keeps_the_result_and_nothing_else(shop: Shop, given: tuple[str, .
     code, out, err = shop.run(*given, "--quiet")
     assert (code, err) == (0, "")
     assert out
+
+
+def test_quiet_keeps_the_errors_of_a_refusal_and_nothing_else(shop: Shop) -> None:
+    edit(LOCK, 'sitewright: "0.1.0"', 'sitewright: "0.0.1"')
+    edit(PROFILE, "replicas: 2", "replicas: 3")
+    (_, _, loud), (code, _, quiet) = (shop.run("render", PROFILE, *OUT, *more) for more in ((), ("--quiet",)))
+    assert code == 1
+    assert ("warning[" in loud, "warning[" in quiet) == (True, False)
+    assert "error[lock-drift-profile]" in quiet

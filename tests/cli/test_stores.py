@@ -1,9 +1,14 @@
 """Directories of bundles: what `bundle list`, `bundle gc` and `outdated` say of them."""
 
+import io
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from renderer.adapters.layout_receiver import LayoutReceiver
+from renderer.adapters.layout_writer import FileLayoutWriter
+from renderer.formats.bundle.artifact import describe
+from renderer.ports import Blob
 from tests.cli.site_fixture import BUNDLE, LOCK, PROFILE, SOURCE, Shop, edit, write
 
 TRUST = ("--trust", "profiles/trust.yaml")
@@ -99,6 +104,26 @@ def test_what_an_interrupted_run_left_goes(shop: Shop) -> None:
     assert [path.name for path in Path("bundles").iterdir()] == ["pantry"]
 
 
+def test_what_somebody_is_writing_stays(shop: Shop) -> None:
+    writer, said = FileLayoutWriter(Path.cwd()), []
+
+    def open_blob() -> BinaryIO:
+        said.append(shop.json("bundle", "gc", "--delete")["removed"])
+        said.append([one["standing"] for one in shop.json("bundle", "list")["bundles"]])
+        return io.BytesIO(b"{}")
+
+    blobs = [Blob(descriptor=describe(b"{}", "text/plain"), open=open_blob)]
+    for path in ("bundles/new.tar", "bundles/new"):
+        writer.create(path, b"{}", blobs)
+        Path(path).unlink() if path.endswith(".tar") else shutil.rmtree(path)
+    with LayoutReceiver(Path("bundles/next"), "bundles/next", writer, earlier=None) as incoming:
+        incoming.receive(blobs[0].descriptor, lambda _: open_blob(), lambda _: None)
+    removed, standings = said[::2], said[1::2]
+    assert removed == [[], [], []]
+    assert standings == [["not checked", "being written"]] * 3
+    assert shop.json("bundle", "gc", "--delete")["removed"] == ["bundles/.next.partial"]
+
+
 def test_what_cannot_be_read_stays(shop: Shop) -> None:
     Path("bundles/broken.tar").write_bytes(b"not a tar file" * 100)
     shop.ok("bundle", "gc", "--keep", "0", "--delete")
@@ -129,6 +154,7 @@ def test_newer_verified_bundles_are_offers(shop: Shop) -> None:
         "site shop:\n"
         "  bundle  locked              newest              in\n"
         "  pantry  1.0.0 (sequence 1)  1.3.0 (sequence 3)  usb/pantry-3.tar\n"
+        "\n"
         "  extension  locked  admitted  newest  in\n"
         "  web        1.2.0   1.3.0     1.3.0   usb/pantry-3.tar\n"
     )

@@ -139,6 +139,7 @@ def _server_flags(directory: Path, store: int, port: int) -> tuple[str, ...]:
         f"--token-auth-file={directory / 'tokens.csv'}",
         "--authorization-mode=RBAC",
         "--service-cluster-ip-range=10.96.0.0/16",
+        "--allow-privileged=true",
         # Its controller would make the account of every namespace; there is none here.
         "--disable-admission-plugins=ServiceAccount",
     )

@@ -7,7 +7,6 @@ the real openssl and kubectl, the token of the Job's own account, and no other r
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from renderer.model.objects.manifest import Manifest, Origin
 from renderer.stages.chart.hooks import name_hooks
 from renderer.stages.settle import settle
 from tests.cluster.control_plane import Cluster
+from tests.cluster.jobs import run_job
 
 pytestmark = pytest.mark.real
 ORIGIN = Origin(extension="shop", component="web", source="web/templates/tls.yaml")
@@ -153,19 +153,7 @@ class Applied:
             for one in self.objects
             if one["kind"] == "Job" and one["metadata"]["name"].startswith(f"sitewright-shop-{end}-")
         )
-        pod = job["spec"]["template"]["spec"]
-        config = self.cluster.kubeconfig(self.cluster.token(pod["serviceAccountName"], job["metadata"]["namespace"]))
-        home = self.scratch / "work"
-        home.mkdir(exist_ok=True)
-        programs = self.scratch / "bin"
-        programs.mkdir(exist_ok=True)
-        if not (programs / "kubectl").exists():
-            (programs / "kubectl").symlink_to(self.cluster.program)
-        environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home), "KUBECONFIG": str(config)}
-        script = pod["containers"][0]["command"][2]
-        return subprocess.run(
-            [*self.shell, "-c", script], env=environment, capture_output=True, text=True, check=False, timeout=120
-        )
+        return run_job(self.cluster, job, self.scratch, self.shell)
 
     def secret(self, name: str) -> dict[str, bytes]:
         found = self.cluster.get("secret", name, "-n", self.namespace)

@@ -12,7 +12,7 @@ In README.md and docs/*.md a fenced block marked `console` is executed; every ot
 - ```console one` holds one command; further lines with `$ ` are its output (`make demo` shows what it runs).
 - All blocks of a page run in their order, in one shell, in a copy of the repository's profiles after `make demo`.
 - A line `…` stands for any number of lines left out, `…` at the end of a line for the rest of it.
-- Digests, commit ids and sizes of time differ from run to run: they are compared by their shape.
+- Digests, commit ids, sizes of time and ports of this machine differ from run to run: they are compared by their shape.
 - A page `NAME.zh.md` repeats the blocks of `NAME.md`, so only the latter is executed.
 """
 
@@ -36,6 +36,7 @@ _SHAPES = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "<40 hex digits>"),
     (re.compile(r"\b[0-9a-f]{7,16}\b"), "<hex digits>"),
     (re.compile(r"\b\d+(\.\d+)? (ms|s)\b"), "<time>"),
+    (re.compile(r"\b127\.0\.0\.1:\d+"), "<address>"),
 )
 
 

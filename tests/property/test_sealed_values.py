@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import re
 import string
 from datetime import UTC, datetime
+from functools import cache
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,32 +117,104 @@ def test_whatever_the_document_is_it_opens_or_is_refused(document: dict[str, Jso
         sops_open(document, [ONE.identity])
 
 
-def chart(seed: str, secrets: int) -> list[Manifest]:
-    """So many Secrets with a token each, and a Deployment with a checksum of each of them."""
-    origin = Origin(extension="shop", component="web", source="templates/all.yaml")
-    bodies: list[dict[str, Json]] = [
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": f"s{number}", "namespace": "shop"},
-            "stringData": {"token": f"token-{number}-{seed}-0123456789"},
-        }
-        for number in range(secrets)
-    ]
-    return [Manifest.of(body, origin) for body in bodies]
+SHAPES = st.lists(st.sampled_from(["token", "shared token", "line", "certificate", "job"]), min_size=1, max_size=4)
+ORIGIN = Origin(extension="shop", component="shop", source="templates/all.yaml")
 
 
-@given(st.integers(1, 5), st.data())
-@settings(max_examples=20, deadline=None)
-def test_rendering_is_a_function_and_renewing_one_value_changes_its_object_alone(
-    secrets: int, data: st.DataObject
+def chart(seed: str, shapes: list[str]) -> list[Manifest]:
+    """One render: the objects of every shape, named after its number, with whatever this `seed` invents in them."""
+    return [one for number, shape in enumerate(shapes) for one in objects(shape, f"x{number}", f"{number}-{seed}")]
+
+
+def objects(shape: str, name: str, seed: str) -> list[Manifest]:
+    """A Secret and a Deployment with a checksum of it; beside them one more Secret, a text, a webhook, or a Job."""
+    token = hashlib.sha256(seed.encode()).hexdigest()[:24]
+    if shape == "job":
+        return [of("batch/v1", "Job", f"{name}-{token[:6]}", spec={"backoffLimit": 1})]
+    if shape == "line":
+        return [of("v1", "ConfigMap", name, data={"app.yaml": f"a: 1\npassword: {token}\n"}), pods(name, token, shape)]
+    if shape == "certificate":
+        authority, certificate, key = papers(seed)
+        hook: Json = {"name": "a.b.c", "clientConfig": {"caBundle": coded(authority)}}
+        return [
+            of("v1", "Secret", name, data={"tls.crt": coded(certificate), "tls.key": coded(key)}),
+            of("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", name, webhooks=[hook]),
+            pods(name, key, shape),
+        ]
+    copy = [of("v1", "Secret", f"{name}-copy", data={"url": coded(f"amqp://u:{token}@q")})]
+    secret = of("v1", "Secret", name, stringData={"token": token})
+    return [secret, *(copy if shape == "shared token" else []), pods(name, token, shape)]
+
+
+def of(api_version: str, kind: str, name: str, **fields: Json) -> Manifest:
+    place = {} if kind.endswith("Configuration") else {"namespace": "shop"}
+    body: dict[str, Json] = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **place}, **fields}
+    return Manifest.of(body, ORIGIN)
+
+
+def pods(name: str, content: str, shape: str) -> Manifest:
+    held: dict[str, Json] = {"configMap": {"name": name}} if shape == "line" else {"secret": {"secretName": name}}
+    annotations: Json = {"checksum/config": hashlib.sha256(content.encode()).hexdigest()}
+    pod: Json = {"metadata": {"annotations": annotations}, "spec": {"volumes": [{"name": "v", **held}]}}
+    return of("apps/v1", "Deployment", name, spec={"template": pod})
+
+
+def coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@cache
+def papers(seed: str) -> tuple[str, str, str]:  # noqa: ARG001 - what is remembered by
+    """An authority, a certificate that it signed, and the key of that: new ones, the same for equal seeds."""
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in ("ca", "web")]
+    texts = []
+    for key, name in zip(keys, names, strict=True):
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(names[0]).public_key(key.public_key())
+        dated = builder.not_valid_before(WHEN).not_valid_after(WHEN.replace(year=2036))
+        built = dated.serial_number(x509.random_serial_number()).add_extension(
+            x509.BasicConstraints(ca=key is keys[0], path_length=None), critical=True
+        )
+        texts.append(built.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode())
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return texts[0], texts[1], keys[1].private_bytes(*form).decode()
+
+
+def number_of(identity: ObjectId) -> str:
+    """The shape that an object belongs to."""
+    return identity.name.partition("-")[0]
+
+
+@given(SHAPES, st.data())
+@settings(max_examples=25, deadline=None)
+def test_rendering_is_a_function_and_renewing_one_group_changes_what_depends_on_it(
+    shapes: list[str], data: st.DataObject
 ) -> None:
-    before = lock(chart("a", secrets), chart("b", secrets))
-    again = lock(chart("c", secrets), chart("d", secrets), before.file, key=None)
+    before = lock(chart("a", shapes), chart("b", shapes))
+    assert before.findings == ()
+    again = lock(chart("c", shapes), chart("d", shapes), before.file, key=None)
     assert (again.tree, again.file) == (before.tree, before.file)
-    group = data.draw(st.sampled_from(sorted(before.file.captured.groups)))
-    (where,) = before.file.captured.groups[group].secret
-    renewed = lock(chart("e", secrets), chart("f", secrets), before.file, key=None, renew=frozenset({group}))
+    groups = before.file.captured.groups
+    assert len(groups) == sum(shape != "job" for shape in shapes)
+    if not groups:
+        return
+    group = data.draw(st.sampled_from(sorted(groups)))
+    renewed = lock(chart("e", shapes), chart("f", shapes), before.file, key=None, renew=frozenset({group}))
     changed = {one.id for one, old in zip(renewed.tree, before.tree, strict=True) if one != old}
-    assert changed == {ObjectId("", "Secret", "shop", where.split()[1].partition("/")[2])}
+    # everything of that shape holds the value, or a checksum of what holds it; nothing else changes by a byte
+    numbers = {number_of(one) for one in changed}
+    assert numbers == {re.split("[/-]", group)[1]}
+    assert changed == {one.id for one in before.tree if number_of(one.id) in numbers}
     assert renewed.file.captured.groups[group].captured == NOW.date()
+
+
+@given(SHAPES)
+@settings(max_examples=25, deadline=None)
+def test_no_secret_is_in_clear_in_any_object(shapes: list[str]) -> None:
+    locked = lock(chart("a", shapes), chart("b", shapes))
+    written = str(locked.tree) + str(locked.findings) + encode_generated(locked.file).decode()
+    for number, shape in enumerate(shapes):
+        seed = f"{number}-a"
+        secret = papers(seed)[2] if shape == "certificate" else hashlib.sha256(seed.encode()).hexdigest()[:24]
+        for spelled in () if shape == "job" else (secret, coded(secret), coded(f"amqp://u:{secret}@q")):
+            assert spelled not in written

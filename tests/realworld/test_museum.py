@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,17 +11,8 @@ from typing import Any
 import pytest
 
 from renderer.model.reference import ImageReference
-from tests.realworld.kubesphere import (
-    Release,
-    image_fields,
-    metadata,
-    needed_images,
-    python_path,
-    sitewright,
-    switches,
-    template,
-)
-from tests.realworld.stand_ins import write_layout
+from tests.realworld.conftest import import_all
+from tests.realworld.kubesphere import Release, image_fields, metadata, sitewright, switches, template
 
 NOBODY_DECLARES = {
     "docker.io/bats/bats:v1.1.0",
@@ -50,33 +39,6 @@ NO_REFERENCE = {"vgpu-manager"}
 """A name without registry and version, which sites have to give (NVIDIA's ClusterPolicy)."""
 NO_CLUSTER = {("devops-1.1.1", "devops-agent")}
 """Parts that cannot be inflated without a cluster."""
-
-
-@pytest.fixture(scope="module")
-def museum(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the packages in `museum/`, ks-core, and stand-ins for all images that they need."""
-    charts = os.environ.get("SITEWRIGHT_KUBESPHERE")
-    if not charts:
-        pytest.skip("the real charts are not part of this repository; see tests/realworld/README.md")
-    place = tmp_path_factory.mktemp("museum")
-    shutil.copytree(charts, place / "museum", ignore=shutil.ignore_patterns("ks-core"))
-    shutil.copytree(Path(charts) / "ks-core", place / "ks-core")
-    python_path()
-    write_layout(place / "images", needed_images(place, "museum", "ks-core"))
-    return place
-
-
-@pytest.fixture(scope="module")
-def imported(museum: Path) -> dict[str, Any]:
-    """What importing everything into one bundle says."""
-    return import_all(museum, "all")
-
-
-def import_all(museum: Path, output: str, *more: str) -> dict[str, Any]:
-    """`bundle import kubesphere` of everything."""
-    words = ("museum", "ks-core", "-o", output, "--images", "images", "--quiet", "--format", "json", *more)
-    document: dict[str, Any] = json.loads(sitewright("bundle", "import", "kubesphere", *words, cwd=museum).output)
-    return document
 
 
 def records(imported: dict[str, Any]) -> list[dict[str, Any]]:

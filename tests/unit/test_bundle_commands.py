@@ -329,6 +329,22 @@ def test_faults_of_all_parts_are_told_at_once(workshop: Workshop) -> None:
     assert [finding.code for finding in faults(workshop.build)] == ["file-not-found", "bundle-not-found"]
 
 
+def test_faults_of_all_components_and_places_are_told_with_what_to_do(workshop: Workshop) -> None:
+    text = (workshop.root / "bundle.yaml").read_text().replace("helm: charts/web", "helm: charts/gone")
+    text = text.replace("manifests: manifests", "manifests: gone")
+    text = text.replace("{layout: images}", "{layout: gone}\n    - {archive: gone.tar}\n    - {layout: charts}")
+    workshop.write({"bundle.yaml": text})
+    findings = faults(workshop.build)
+    assert [(one.code, one.where.path, one.hint) for one in findings] == [
+        ("file-not-found", "spec.extensions[0].components[0].helm", None),
+        ("file-not-found", "spec.extensions[0].components[1].manifests", None),
+        ("bundle-not-found", "spec.images[0].layout", "skopeo copy --all docker://REFERENCE oci:gone:REFERENCE"),
+        ("bundle-not-found", "spec.images[1].archive", "podman save -o gone.tar REFERENCE"),
+        ("not-a-layout", "spec.images[2].layout", "skopeo copy --all docker://REFERENCE oci:charts:REFERENCE"),
+    ]
+    assert findings[2].message == "there are no images at `gone`"
+
+
 def test_one_extension_version_twice_is_refused(workshop: Workshop) -> None:
     twice = "    - {name: web, version: 1.2.0, components: []}\n  images:"
     workshop.write({"bundle.yaml": SOURCE.replace("  images:", twice, 1)})
@@ -399,11 +415,11 @@ def test_a_damaged_bundle_is_not_signed(workshop: Workshop, tmp_path: Path) -> N
 
 
 def test_inspect_says_that_nobody_vouched(tmp_path: Path) -> None:
-    from renderer.commands.bundle.inspect import inspect
+    from renderer.commands.bundle.inspect import View, inspect
     from tests.simulators.bundles import NOW
 
     workshop, policy = signed(tmp_path)
-    plain = inspect(workshop.open(), now=NOW, images=True)
+    plain = inspect(workshop.open(), now=NOW, view=View.IMAGES)
     assert plain.text.splitlines()[1] == "  NOT VERIFIED: 2 signatures found, none of them checked"
     assert document(plain)["verified"] is False
     (finding,) = plain.findings

@@ -95,12 +95,12 @@ def test_an_index_keeps_its_bytes_and_loses_the_other_platforms(workshop: Worksh
 
 
 def test_what_was_left_out_is_shown(workshop: Workshop, layout: ImageLayout) -> None:
-    from renderer.commands.bundle.inspect import inspect
+    from renderer.commands.bundle.inspect import View, inspect
     from tests.simulators.bundles import NOW
 
     layout.image(NGINX, "linux/amd64", "linux/arm64", "linux/s390x")
     workshop.build()
-    outcome = inspect(workshop.open(), now=NOW, images=True)
+    outcome = inspect(workshop.open(), now=NOW, view=View.IMAGES)
     assert "linux/amd64 (without linux/arm64, linux/s390x)" in outcome.text
     document: Any = outcome.document
     (image,) = document["images"]

@@ -68,6 +68,11 @@ def test_an_image_is_named_by_its_tag(reference: str) -> None:
     assert faults(SOURCE.replace("{layout: images}", image)) == [("invalid-field", 16, "spec.images[0].reference")]
 
 
+def test_an_image_that_is_begun_by_digest_is_told_what_it_lacks() -> None:
+    text = SOURCE.replace("{layout: images}", f"{{reference: docker.io/a/b:1, digest: 'sha256:{'a' * 64}'}}")
+    assert faults(text) == [("missing-field", 16, "spec.images[0]")] * 2
+
+
 def properties(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every property that a schema describes, below whatever keyword."""
     if isinstance(node, dict):

@@ -21,7 +21,7 @@ from renderer.model.reference import Digest
 from renderer.model.version import Version
 from renderer.stages.chart.plan import chart_request
 from renderer.stages.chart.reading import read_chart
-from renderer.stages.generated import at_another_time, discover, template_sums
+from renderer.stages.generated import KNOWN_KEYS, OTHER_TIME, discover, rewritten, template_sums
 from renderer.stages.place import place
 
 Pack = Callable[[str | Mapping[str, str]], bytes]
@@ -60,14 +60,16 @@ def rendered(archive: bytes, extension: str, component: str) -> tuple[Manifest, 
 
 @pytest.fixture
 def invented(pack_chart: Pack) -> Callable[..., Discovered]:
-    """What a chart of these templates invents, between two renders at two times."""
+    """What a chart of these templates invents, between two renders at two times and with other keys."""
 
     def of(extension: str = "demo", component: str = "demo", values: str = "", **templates: str) -> Discovered:
         files = {f"templates/{name}.yaml": text for name, text in templates.items() if not name.startswith("_")}
         files |= {f"templates/{name}.tpl": text for name, text in templates.items() if name.startswith("_")}
         archive = pack_chart({**files, "values.yaml": values})
         sums = template_sums(EmbeddedHelm().chart_files(request_for(archive, component)[0]))
-        first, second = (rendered(one, extension, component) for one in (archive, at_another_time(archive)))
+        first, second = (
+            rendered(one, extension, component) for one in (archive, rewritten(archive, [OTHER_TIME, KNOWN_KEYS]))
+        )
         return discover(first, second, {f"{extension}/{component}": sums})
 
     return of
@@ -446,7 +448,7 @@ class TestSecrecy:
 
 def test_the_archive_at_another_time_is_the_same_chart(pack_chart: Pack) -> None:
     archive = pack_chart({"templates/a.yaml": secret("a", b="{{ randAlphaNum 3 }}"), "files/x.txt": "{{ now }}"})
-    other = at_another_time(archive)
+    other = rewritten(archive, [OTHER_TIME])
     one, two = (EmbeddedHelm().chart_files(replace(request_for(some, "demo")[0])) for some in (archive, other))
     assert one == two
-    assert at_another_time(archive) == other
+    assert rewritten(archive, [OTHER_TIME]) == other

@@ -18,6 +18,7 @@ from renderer.formats.documents.document import (
     validate,
 )
 from renderer.formats.documents.editing import edit
+from renderer.formats.documents.nearest import did_you_mean
 from renderer.model.fields import FieldError, Json
 
 PROFILE = b"""\
@@ -403,3 +404,17 @@ class TestPackageData:
             schema(name)
         with pytest.raises(KeyError):
             template(name)
+
+
+@pytest.mark.parametrize(
+    ("path", "siblings", "hint"),
+    [
+        ("bundles/shpo.tar", ["shop.tar", "shop", "other.tar"], "did you mean `bundles/shop.tar`?"),
+        ("demo-1.0.tar", ["demo-1.0.0.tar", "demo-1.0.0"], "did you mean `demo-1.0.0.tar`?"),
+        ("bundel", ["bundle", "bundle.tar"], "did you mean `bundle`?"),
+        ("x.tar", ["y.yaml"], None),
+        ("x", [], None),
+    ],
+)
+def test_a_name_that_is_almost_there_is_suggested(path: str, siblings: list[str], hint: str | None) -> None:
+    assert did_you_mean(path, siblings) == hint

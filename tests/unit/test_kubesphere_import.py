@@ -501,3 +501,44 @@ def test_requirements_that_nothing_here_meets_are_told(workshop: Workshop) -> No
         ("capability kubesphere >=4.0.0-0: for monitoring 1.1.0", "telemetry >= 1.0.0-0: for monitoring 1.1.0"),
     )
     assert "requirement-elsewhere" not in {one.code for one in run(workshop).findings}
+
+
+def test_what_lies_about_in_a_museum_is_told_with_what_to_do(workshop: Workshop) -> None:
+    whole = (workshop.root / "museum/telemetry-1.2.0.tgz").read_bytes()
+    workshop.write(
+        {
+            "museum/README.md": "x",
+            "museum/index.yaml": "entries: {}",
+            "museum/cut-1.0.0.tgz": whole[:300],
+            "museum/zero.tgz": b"",
+            **{f"museum/monitoring/{path}": text for path, text in made.monitoring("1.2.0").items()},
+            "museum/monitoring/permissions.yaml": "rules: [",
+            **{f"museum/older/{path}": text for path, text in made.monitoring("1.0.0").items()},
+        }
+    )
+    (workshop.root / "museum/older/static/favicon.svg").unlink()
+    findings = failed(workshop, "museum")
+    assert [(one.code, one.where.file) for one in findings] == [
+        ("archive-refused", "museum/cut-1.0.0.tgz"),
+        ("unreadable-permissions", "museum/monitoring/permissions.yaml"),
+        ("icon-not-found", "museum/older/extension.yaml"),
+        ("archive-refused", "museum/zero.tgz"),
+    ]
+    assert [one.hint for one in findings] == [
+        "copy the package again from where it was published, or take it out of the directory",
+        "mend the file, or tell the package's author: KubeSphere grants fewer rights here, without a word",
+        "put the file there, or let `icon` be a URL",
+        "copy the package again from where it was published, or take it out of the directory",
+    ]
+    (workshop.root / "museum/latest.tgz").symlink_to("telemetry-1.2.0.tgz")
+    (finding,) = failed(workshop, "museum")
+    assert (finding.code, finding.message) == ("link-refused", "`museum/latest.tgz` is a link")
+    assert finding.hint == "remove it, or put the file itself there"
+
+
+def test_a_long_list_of_images_is_cut_and_says_where_the_rest_is(workshop: Workshop) -> None:
+    write_layout(workshop.root / "more", [f"docker.io/team/other:{number}" for number in range(25)])
+    outcome = run(workshop, images=ImageSources(files=("images", "more")))
+    (note,) = (one for one in outcome.findings if one.code == "image-unused")
+    assert note.message.startswith("25 images of the bundle")
+    assert (len(note.explanation), note.explanation[-1]) == (11, "… and 15 more (all of them: `--format json`)")

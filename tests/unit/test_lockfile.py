@@ -321,7 +321,7 @@ def test_another_engine_or_version_of_helm() -> None:
     assert finding.code == "lock-drift-engine"
     assert finding.expected == "the embedded engine with Helm v4.2.3"
     assert finding.got == "the executable engine with Helm v4.3.1"
-    assert finding.hint == "sitewright lock profiles/a.yaml"
+    assert finding.hint == "sitewright lock profiles/a.yaml --engine executable, or leave --engine out"
 
 
 def test_another_version_of_sitewright_is_a_warning() -> None:

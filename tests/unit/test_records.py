@@ -128,18 +128,33 @@ def test_findings_and_what_the_profile_accepts_of_them() -> None:
     ) in report
 
 
-def test_hooks_that_were_left_out_are_listed() -> None:
-    hook = DroppedHook(
-        id=ObjectId("batch", "Job", "shop", "clean"),
+def left_out(kind: str, name: str, source: str = "shop/templates/clean.yaml", *hooks: str) -> DroppedHook:
+    group = "batch" if kind == "Job" else ""
+    return DroppedHook(
+        id=ObjectId(group, kind, "shop", name),
         extension="shop",
         component="shop",
-        source="shop/templates/clean.yaml",
-        hooks=("pre-delete",),
+        source=source,
+        hooks=hooks or ("pre-delete",),
     )
-    found = records(composed(PLAN, dropped=(hook,)))
-    row = "| `Job shop/clean` | shop | pre-delete | `shop/templates/clean.yaml` |\n"
-    assert row in found["report.md"]
-    assert row in found["plan.md"]
+
+
+def test_hooks_that_were_left_out_are_listed() -> None:
+    hooks = (left_out("Job", "a"), left_out("Job", "b"), left_out("Pod", "c", "shop/templates/t.yaml", "test", "x"))
+    found = records(composed(PLAN, dropped=hooks))
+    rows = (
+        "| 2 x Job | shop | pre-delete | `shop/templates/clean.yaml` |\n"
+        "| Pod | shop | test, x | `shop/templates/t.yaml` |\n"
+    )
+    assert rows in found["report.md"]
+    assert rows in found["plan.md"]
+
+
+def test_names_that_a_chart_invents_for_them_are_not_recorded_and_their_order_is_ours() -> None:
+    one, other = (left_out("Job", f"clean-{random}") for random in ("x81ha", "a9s7d"))
+    account = left_out("ServiceAccount", "clean")
+    found, again = (records(composed(PLAN, dropped=hooks)) for hooks in ((one, account), (account, other)))
+    assert found == again
 
 
 # --- secrets -----------------------------------------------------------------------------------------------------

@@ -337,7 +337,7 @@ def test_an_unknown_authority_names_the_one_that_was_expected(encrypted: RealReg
 def test_without_a_ca_the_systems_are_asked(encrypted: RealRegistry) -> None:
     with open_real(encrypted) as client, pytest.raises(RemoteError) as raised:
         client.has_blob("a/b", Digest.of(b""))
-    assert "name the site's CA in the profile" in (raised.value.findings[0].expected or "")
+    assert "name its CA with --ca, or in the profile" in (raised.value.findings[0].expected or "")
 
 
 def test_another_name_than_the_certificates(encrypted: RealRegistry, papers: Papers) -> None:

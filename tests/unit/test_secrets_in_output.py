@@ -90,6 +90,7 @@ def test_a_password_of_18_random_bytes_is_seen(random: bytes) -> None:
         "checksum/secret: 1f3e4699",
         "token: ServiceAccountTokenVolumeProjection",
         "secret-name: short",
+        "passwordVariable: 'DOCKER_PASSWORD'",
         "automountServiceAccountToken: false",
         "description: the password must have upper and lower case letters",
     ],

@@ -168,8 +168,8 @@ def test_a_password_is_not_for_cert_manager() -> None:
     assert finding.code == "cert-manager-cannot"
 
 
-def test_certificates_come_before_what_needs_them_and_after_cert_manager() -> None:
-    done = settled()
+def beside_cert_manager() -> list[Manifest]:
+    """What the shop becomes, and the operator's own objects."""
     operator = Origin(extension="cert-manager", component="cert-manager", source="crds.yaml")
     definition = manifest(
         "CustomResourceDefinition",
@@ -179,9 +179,31 @@ def test_certificates_come_before_what_needs_them_and_after_cert_manager() -> No
         spec={"group": "cert-manager.io", "names": {"kind": "Certificate", "plural": "certificates"}, "versions": []},
     )
     pods = manifest("Deployment", "cert-manager", "apps/v1", "cert-manager", spec={})
-    everything = [*done.manifests, *(Manifest(one.id, one.body, operator) for one in (definition, pods))]
+    return [*settled().manifests, *(Manifest(one.id, one.body, operator) for one in (definition, pods))]
+
+
+def test_certificates_come_before_what_needs_them_and_after_cert_manager() -> None:
+    everything = beside_cert_manager()
     planned = plan_waves(everything, {"shop": frozenset(), "cert-manager": frozenset()}, {})
     waves = {str(one): wave.number for one, wave in planned.plan.wave_of().items()}
     assert waves["Deployment cert-manager/cert-manager"] < waves["Certificate.cert-manager.io shop/web-tls"]
     assert waves["Certificate.cert-manager.io shop/web-tls"] < planned.bases["shop"]
-    assert all(one.origin.source == MADE_BEFORE for one in done.manifests if one.id.group == "cert-manager.io")
+    assert all(one.origin.source == MADE_BEFORE for one in everything if one.id.group == "cert-manager.io")
+
+
+def test_cert_manager_comes_before_what_its_own_package_requires() -> None:
+    requires = {"shop": frozenset[str](), "middle": frozenset({"shop"}), "cert-manager": frozenset({"middle"})}
+    planned = plan_waves(beside_cert_manager(), requires, {})
+    assert planned.findings == ()
+    assert planned.bases["cert-manager"] < planned.bases["shop"]
+
+
+def test_keys_that_a_chart_gives_as_text_are_the_same_keys() -> None:
+    secret = manifest("Secret", "web-tls", stringData={"tls.crt": "x", "tls.key": "y"})
+    values = (
+        value(secret, 'stringData["tls.crt"]', GeneratedKind.CERTIFICATE, "web"),
+        value(secret, 'stringData["tls.key"]', GeneratedKind.PRIVATE_KEY, "web"),
+    )
+    done = settle((secret,), values, POLICY, certificates=(wish("web", "web"),))
+    assert done.findings == ()
+    assert "Secret" not in {one.id.kind for one in done.manifests}

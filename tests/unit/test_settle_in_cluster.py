@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ import pytest
 
 from renderer.model.fields import Json
 from renderer.model.generated.groups import CertificateWish
-from renderer.model.generated.policy import GeneratedPolicy, Mode
+from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, MADE_LAST, Manifest, Origin
 from renderer.stages.chart.hooks import name_hooks
@@ -206,6 +207,16 @@ def test_without_an_image_the_lines_for_it_are_said() -> None:
     assert finding.explanation[-1].strip() == "image: docker.io/alpine/k8s:1.33.4"
 
 
+def test_the_lines_take_an_object_that_is_no_secret_out_of_the_tree_when_the_mode_is_external() -> None:
+    config = manifest("ConfigMap", "c", data={"app.yaml": "a: 1\nkey: x"})
+    one = value(config, 'data["app.yaml"]#2', KIND.PASSWORD, "alphanumeric-20", group="shop/c/key")
+    (finding,) = settled(config, values=(one,)).findings
+    assert finding.explanation[-4:-2] == ('        - object: "ConfigMap shop/c"', '          field: "data*app.yaml*"')
+    rule = GeneratedRule(object="ConfigMap shop/c", field="data*app.yaml*", mode=Mode.EXTERNAL, reason="as it says")
+    done = settled(config, values=(one,), policy=replace(POLICY, rules=(rule,)))
+    assert (done.findings, done.manifests, [out.manifest.id for out in done.external]) == ((), (), [config.id])
+
+
 @pytest.mark.parametrize(
     ("one", "why"),
     [
@@ -235,7 +246,10 @@ def test_what_a_job_cannot_make_is_said_with_the_lines_that_settle_it(one: Gener
     done = settled(at, values=(one,))
     found = [finding for finding in done.findings if why in finding.message]
     assert [finding.code for finding in found] == ["in-cluster-cannot"]
-    assert '        - group: "shop/web-tls"' in found[0].explanation
+    in_secret = '        - group: "shop/web-tls"'
+    assert (in_secret if one.kind.is_public or one.in_secret else '        - object: "ConfigMap shop/c"') in (
+        found[0].explanation
+    )
     assert found[0].hint == "add these lines to the profile, then `sitewright lock`"
     assert "Job" not in {manifest.id.kind for manifest in done.manifests}
 

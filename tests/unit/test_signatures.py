@@ -194,6 +194,26 @@ def test_an_encrypted_key_asks_for_its_passphrase_once(openssl: Callable[[str], 
     assert (finding.code, finding.where.file) == ("invalid-private-key", "key.pem")
     assert "the passphrase is wrong, or" in finding.message
     assert "wrong" not in (finding.got or "")
+    assert finding.hint == "set SITEWRIGHT_KEY_PASSPHRASE to the passphrase of this key"
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("genrsa -out key.pem 1024", "sitewright bundle keygen NEW.key makes one that can be used"),
+        ("rand -out key.pem 64", "openssl pkey -inform DER -in key.pem -out KEY.pem, if it is a key in another form"),
+        (f"genpkey {MAKERS['p256']} -out key", "name the private key; this one belongs into the trust policy"),
+    ],
+)
+def test_a_key_that_cannot_be_used_says_what_helps(
+    command: str, hint: str, openssl: Callable[[str], str], tmp_path: Path
+) -> None:
+    openssl(command)
+    if not (tmp_path / "key.pem").exists():
+        openssl("pkey -in key -pubout -out key.pem")
+    with pytest.raises(InputError) as caught:
+        KeyFileSigner(tmp_path / "key.pem", "key.pem")
+    assert caught.value.findings[0].hint == hint
 
 
 def test_no_passphrase_is_asked_for_a_plain_key(tmp_path: Path) -> None:
@@ -211,7 +231,7 @@ def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
         KeyFileSigner(tmp_path / "none.pem", "keys/none.pem")
     finding = caught.value.findings[0]
     assert (finding.code, finding.where.file) == ("key-not-found", "keys/none.pem")
-    assert finding.hint == "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out keys/none.pem"
+    assert finding.hint == "sitewright bundle keygen keys/none.pem"
 
 
 @pytest.mark.parametrize("text", ["not base64!", "AAA", "A" * 10_000])

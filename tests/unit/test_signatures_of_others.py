@@ -169,11 +169,12 @@ def test_private_keys_of_cosign_sign(name: str, passphrase: bytes) -> None:
     assert public.check(b"payload", signer.sign(b"payload")) is Algorithm.ECDSA_P256_SHA256
 
 
-def refusal(path: Path, passphrase: bytes = b"throwaway") -> str:
+def refusal(path: Path, passphrase: bytes = b"throwaway", hint: str | None = None) -> str:
     with pytest.raises(InputError) as caught:
         KeyFileSigner(path, path.name, lambda: passphrase)
     (finding,) = caught.value.findings
     assert (finding.code, finding.where.file) == ("invalid-private-key", path.name)
+    assert hint is None or finding.hint == hint
     return finding.message
 
 
@@ -185,7 +186,7 @@ def test_a_wrong_passphrase_opens_nothing() -> None:
 
 def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "nacl.secret", None)
-    message = refusal(DATA / "keys/cosign3.key")
+    message = refusal(DATA / "keys/cosign3.key", hint="pip install 'sitewright[cosign]'")
     assert message.endswith("need the extra `cosign`, which is not installed (pip install 'sitewright[cosign]')")
 
 

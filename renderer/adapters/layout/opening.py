@@ -32,9 +32,19 @@ def open_layout(path: Path, location: str) -> Layout:
             message=f"there is no bundle at `{location}`",
             where=Where(file=location),
             expected="a directory or a tar file that holds an OCI image layout",
-            hint=f"sitewright bundle build bundle.yaml -o {location}",
+            hint=_nearest(path, location) or f"sitewright bundle build bundle.yaml -o {location}",
         )
     )
+
+
+def _nearest(path: Path, location: str) -> str | None:
+    """A hint at what lies beside the missing `path` and is called almost so."""
+    from renderer.formats.documents.nearest import did_you_mean
+
+    try:
+        return did_you_mean(location, [one.name for one in path.parent.iterdir()])
+    except OSError:
+        return None
 
 
 def open_images(path: Path, location: str) -> BundleSource:

@@ -82,7 +82,7 @@ class Faults:
         elif "certificate required" in reason or "handshake failure" in reason or "alert" in reason:
             expected = "a client certificate that the registry accepts"
         elif self.authorities is None:
-            expected = "a certificate from an authority that this system trusts; name the site's CA in the profile"
+            expected = "a certificate of an authority that this system trusts; name its CA with --ca, or in the profile"
         else:
             names = ", ".join(f"`{name}`" for name in self.authorities) or "the CA that was given"
             expected = f"a certificate for `{self.host}` that was issued by {names}"
@@ -137,7 +137,8 @@ class Faults:
         return self._error(
             "registry-unauthorized", f"`{self.host}` does not accept the credentials, or wants some", subject,
             expected=_asked(asked), got=got, explanation=said,
-            hint=f"docker login {self.host}, or set SITEWRIGHT_REGISTRY_USERNAME and SITEWRIGHT_REGISTRY_PASSWORD",
+            hint=f"docker login {self.host}, or set SITEWRIGHT_REGISTRY_USERNAME, SITEWRIGHT_REGISTRY_PASSWORD and "
+            f"SITEWRIGHT_REGISTRY_HOST={self.host}",
         )  # fmt: skip
 
     def _denied(self, subject: str, got: str, said: tuple[str, ...], asked: tuple[str, ...]) -> RemoteError:

@@ -1,9 +1,11 @@
-"""`sitewright bundle inspect BUNDLE [--trust POLICY] [--images]`."""
+"""`sitewright bundle inspect BUNDLE [--trust POLICY] [--images | --tree]`."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 
+from renderer.commands.bundle.tree import grow, tree_json, tree_lines
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.commands.bundle.verify import verdict_json
 from renderer.errors import Finding, Severity, Where
@@ -12,42 +14,49 @@ from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.formats.documents.wording import count, headline, identity, table
 from renderer.model.bundles.bundle import Bundle, BundleImage, VerifiedBundle
 from renderer.model.bundles.extension import Extension
-from renderer.model.bundles.trust import TrustPolicy
+from renderer.model.bundles.trust import TrustPolicy, Verdict
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.ports import BundleSource
 from renderer.stages.verify import verify
 
 
-def inspect(source: BundleSource, policy: TrustPolicy | None = None, *, now: datetime, images: bool = False) -> Outcome:
+class View(Enum):
+    """How much of a bundle is shown, and in which shape."""
+
+    SUMMARY = "summary"
+    IMAGES = "images"
+    """A table of every image too."""
+    TREE = "tree"
+    """What hangs from what, with sizes; reads the manifests of images."""
+
+
+def inspect(
+    source: BundleSource, policy: TrustPolicy | None = None, *, now: datetime, view: View = View.SUMMARY
+) -> Outcome:
     """Show what a bundle holds. Without a trust policy nothing is vouched for, and the output says so.
 
     With one, a bundle that it refuses is not shown. Raises BundleRefusedError.
     """
     parts = read_parts(source.index(), source.blob, source.location)
     if policy is None:
-        return _outcome(read_unverified(parts, source.location), parts, None, source.location, images=images)
+        return _outcome(read_unverified(parts, source.location), parts, None, source, view)
     verified = verify(parts, policy, now=now, source=source.location)
-    return _outcome(verified.bundle, parts, verified, source.location, images=images)
+    return _outcome(verified.bundle, parts, verified, source, view)
 
 
 def _outcome(
-    bundle: Bundle, parts: BundleParts, verified: VerifiedBundle | None, location: str, *, images: bool
+    bundle: Bundle, parts: BundleParts, verified: VerifiedBundle | None, source: BundleSource, view: View
 ) -> Outcome:
-    standing = (
-        f"VERIFIED: signed by {', '.join(verified.verdict.signers)} (trust policy {verified.verdict.policy})"
-        if verified
-        else f"NOT VERIFIED: {count(len(parts.signatures), 'signature')} found, none of them checked"
-    )
+    tree = grow(bundle, parts, source) if view is View.TREE else None
+    content = tree_lines(tree) if tree else [*_extension_lines(bundle.extensions), "", *_image_lines(bundle, view)]
     lines = [
         headline(bundle),
-        f"  {standing}",
+        f"  {standing(parts, verified.verdict if verified else None)}",
         f"  {parts.manifest.digest}",
         f"  for {', '.join(map(str, bundle.platforms))}",
         "",
-        *_extension_lines(bundle.extensions),
-        "",
-        *_image_lines(bundle.images, every=images),
+        *content,
     ]
     return Outcome(
         text="\n".join(lines),
@@ -59,9 +68,17 @@ def _outcome(
             "platforms": [str(platform) for platform in bundle.platforms],
             "extensions": [_extension_json(extension) for extension in bundle.extensions],
             "images": [_image_json(image) for image in bundle.images],
+            **({"tree": tree_json(tree)} if tree else {}),
         },
-        findings=() if verified else (not_verified(location),),
+        findings=() if verified else (not_verified(source.location),),
     )
+
+
+def standing(parts: BundleParts, verdict: Verdict | None) -> str:
+    """Who vouches for what is shown: nobody, when no trust policy was asked."""
+    if verdict is None:
+        return f"NOT VERIFIED: {count(len(parts.signatures), 'signature')} found, none of them checked"
+    return f"VERIFIED: signed by {', '.join(verdict.signers)} (trust policy {verdict.policy})"
 
 
 def not_verified(location: str) -> Finding:
@@ -89,9 +106,11 @@ def _extension_lines(extensions: tuple[Extension, ...]) -> list[str]:
     return heading + (table(("name", "version", "components", "requires"), rows) if rows else [])
 
 
-def _image_lines(images: tuple[BundleImage, ...], *, every: bool) -> list[str]:
+def _image_lines(bundle: Bundle, view: View) -> list[str]:
+    images, every = bundle.images, view is View.IMAGES
     carried = sum(is_carried(image) for image in images)
-    heading = [f"{count(len(images), 'image')}, {carried} of them carried{'' if every else ' (list them: --images)'}"]
+    more = "" if every else " (list them: --images, or with sizes: --tree)"
+    heading = [f"{count(len(images), 'image')}, {carried} of them carried{more}"]
     if not every or not images:
         return heading
     rows = [

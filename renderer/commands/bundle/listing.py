@@ -1,4 +1,4 @@
-"""What `index.json` and `oci-layout` of a bundle must say: nobody signs them, and copying tools believe them.
+"""What `index.json` and `oci-layout` of a bundle or a delta must say: nobody signs them, copying tools believe them.
 
 Everything in them follows from the signed config and from the signatures, so it is compared entry by entry and field
 by field; their order and white space say nothing. Copies by skopeo and by `bundle pull` pass: skopeo leaves the field
@@ -7,7 +7,7 @@ by field; their order and white space say nothing. Copies by skopeo and by `bund
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, cast
 
@@ -16,6 +16,7 @@ from renderer.errors import Finding, Where
 from renderer.formats.bundle.artifact import (
     BUNDLE_TYPE,
     COPY_AGAIN,
+    DELTA_TYPE,
     IMAGE_INDEX,
     IMAGE_MANIFEST,
     INDEX_LIMIT,
@@ -29,8 +30,10 @@ from renderer.formats.bundle.parts import find_referrers, find_signatures
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.formats.trust.cosign import signature_tag
 from renderer.model.bundles.bundle import VerifiedBundle
+from renderer.model.bundles.delta import Delta
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json, kind_of
+from renderer.model.reference import Digest
 from renderer.ports import BundleSource
 
 _INDEX_FIELDS: Final = frozenset({"schemaVersion", "mediaType", "manifests"})
@@ -39,26 +42,41 @@ _ENTRY_FIELDS: Final = frozenset({"mediaType", "digest", "size", "artifactType",
 
 def check_index(index: bytes, verified: VerifiedBundle, source: BundleSource) -> list[Finding]:
     """Everything in `index.json` that does not follow from what is signed."""
+    bundle, manifest = verified.bundle, verified.manifest
+    own = _entry(manifest, f"{bundle.name}:{bundle.version}", BUNDLE_TYPE)
+    beside = find_image_signatures(index, subjects_of(bundle), source.location)
+    entries = [own, *listed(bundle), *_signatures(index, manifest, source)]
+    entries += (_tagged(holder, digest) for digest, holder in beside.items())
+    return _compared(index, entries, source, "bundle")
+
+
+def check_delta_index(index: bytes, manifest: Descriptor, delta: Delta, source: BundleSource) -> list[Finding]:
+    """Everything in the `index.json` of a delta that does not follow from what is signed."""
+    own = _entry(manifest, f"{delta.name}:{delta.version}-delta", DELTA_TYPE)
+    return _compared(index, [own, *_signatures(index, manifest, source)], source, "delta")
+
+
+def _compared(index: bytes, wanted_entries: Iterable[Descriptor], source: BundleSource, noun: str) -> list[Finding]:
     where = Where(file=source.location, subject="index.json")
     findings = list(_strange_fields(parse_json(index, limit=INDEX_LIMIT), where))
-    expected = _expected(index, verified, source)
+    expected = {entry_name(entry): entry for entry in wanted_entries}
     for entry in parse_index(index, where):
         name, found = entry_name(entry.descriptor), entry.descriptor
         wanted = expected.pop(name, None)
         if wanted is None:
-            message = f"`index.json` lists `{name}` as something that the signed bundle does not hold"
+            message = f"`index.json` lists `{name}` as something that the signed {noun} does not hold"
             findings.append(_tampered(message, where, "no such entry", str(found.digest)))
         elif found != wanted and found != _without_type(wanted):
             findings.append(
                 _tampered(
-                    f"`index.json` lists `{name}` otherwise than the signed bundle has it",
+                    f"`index.json` lists `{name}` otherwise than the signed {noun} has it",
                     where,
                     canonical_json(descriptor_json(wanted)).decode(),
                     canonical_json(descriptor_json(found)).decode(),
                 )
             )
     for name, wanted in expected.items():
-        message = f"`index.json` does not list `{name}`, which the signed bundle carries"
+        message = f"`index.json` does not list `{name}`, which the signed {noun} carries"
         findings.append(
             Finding(code="blob-missing", message=message, where=where, expected=str(wanted.digest), hint=COPY_AGAIN)
         )
@@ -77,31 +95,24 @@ def check_marker(marker: bytes, location: str) -> list[Finding]:
     return [_tampered(message, Where(file=location, subject="oci-layout"), LAYOUT_FILE.decode(), got)]
 
 
-def _expected(index: bytes, verified: VerifiedBundle, source: BundleSource) -> dict[str, Descriptor]:
-    """The entries that there must be, each by its name: the bundle, what it carries, and the signatures there are."""
-    bundle, manifest = verified.bundle, verified.manifest
-    own = Descriptor(
-        media_type=IMAGE_MANIFEST,
-        digest=manifest.digest,
-        size=manifest.size,
-        annotations={REF_NAME: f"{bundle.name}:{bundle.version}"},
-        artifact_type=BUNDLE_TYPE,
-    )
-    tagged = {REF_NAME: signature_tag(manifest.digest)}
-    entries = [own, *listed(bundle)]
-    entries += (
-        replace(holder, media_type=IMAGE_MANIFEST, annotations=tagged, artifact_type=None)
-        for holder in find_signatures(index, manifest.digest, source.location)
-    )
-    for digest, holder in find_image_signatures(index, subjects_of(bundle), source.location).items():
-        tagged = {REF_NAME: signature_tag(digest)}
-        entries.append(replace(holder, media_type=IMAGE_MANIFEST, annotations=tagged, artifact_type=None))
+def _entry(manifest: Descriptor, name: str, artifact_type: str) -> Descriptor:
+    """How `index.json` lists the manifest that is signed."""
+    return replace(manifest.bare, media_type=IMAGE_MANIFEST, annotations={REF_NAME: name}, artifact_type=artifact_type)
+
+
+def _signatures(index: bytes, manifest: Descriptor, source: BundleSource) -> Iterator[Descriptor]:
+    """How `index.json` lists the signatures that there are."""
+    for holder in find_signatures(index, manifest.digest, source.location):
+        yield _tagged(holder, manifest.digest)
     for holder, referrer in find_referrers(index, manifest.digest, source.blob, source.location):
         said = holder.annotations if holder.annotations == referrer.annotations else {}
-        entries.append(
-            replace(holder, media_type=IMAGE_MANIFEST, annotations=said, artifact_type=referrer.artifact_type)
-        )
-    return {entry_name(entry): entry for entry in entries}
+        yield replace(holder, media_type=IMAGE_MANIFEST, annotations=said, artifact_type=referrer.artifact_type)
+
+
+def _tagged(holder: Descriptor, signed: Digest) -> Descriptor:
+    """How `index.json` lists what cosign's tag for a digest names."""
+    tag = {REF_NAME: signature_tag(signed)}
+    return replace(holder, media_type=IMAGE_MANIFEST, annotations=tag, artifact_type=None)
 
 
 def _without_type(entry: Descriptor) -> Descriptor:

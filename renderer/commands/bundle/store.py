@@ -6,24 +6,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from renderer.commands.bundle.unverified import read_unverified
+from renderer.commands.bundle.carrying.delta_check import is_delta
+from renderer.commands.bundle.unverified import read_delta_unverified, read_unverified
 from renderer.errors import BundleRefusedError, Finding, InputError, Severity, Where
+from renderer.formats.bundle.artifact import DELTA
+from renderer.formats.bundle.delta import base_json
 from renderer.formats.bundle.document import spell_time
 from renderer.formats.bundle.parts import read_parts
 from renderer.formats.documents.wording import count, size, table
 from renderer.formats.lockfile import decode_lock
 from renderer.model.bundles.bundle import Bundle
+from renderer.model.bundles.delta import Delta
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
-from renderer.ports import BundleStore, StoredLayout
+from renderer.ports import BundleSource, BundleStore, StoredLayout
 from renderer.stages.verify import verify
+from renderer.stages.verify.deltas import verify_delta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """One layout of a store. `bundle` and `manifest` are None when it holds none that can be read.
+    """One layout of a store: a bundle, or a `delta`; neither, and no `manifest`, when it holds none that can be read.
 
     `standing` says what the trust policy makes of it, `refusal` why it is refused; `sites` are those whose lock
     names it.
@@ -31,6 +36,7 @@ class Kept:
 
     layout: StoredLayout
     bundle: Bundle | None = None
+    delta: Delta | None = None
     manifest: Digest | None = None
     standing: str
     refusal: tuple[Finding, ...] = ()
@@ -46,19 +52,7 @@ def list_bundles(
     verify` does.
     """
     found = survey(store, policy, locks, now=now)
-    rows = [
-        (
-            one.bundle.name if one.bundle else "?",
-            str(one.bundle.version) if one.bundle else "-",
-            str(one.bundle.sequence) if one.bundle else "-",
-            spell_time(one.bundle.created)[:10] if one.bundle else "-",
-            size(one.layout.size),
-            one.standing,
-            ", ".join(one.sites) or "-",
-            one.layout.path,
-        )
-        for one in found
-    ]
+    rows = [_row(one) for one in found]
     total = sum(one.layout.size for one in found)
     lines = [f"{store.location}: {count(len(found), 'bundle')}, {size(total)}"]
     lines += (
@@ -71,6 +65,20 @@ def list_bundles(
     )
 
 
+def _row(one: Kept) -> Sequence[str]:
+    what = one.bundle or one.delta
+    return (
+        what.name if what else "?",
+        str(what.version) if what else "-",
+        str(what.sequence) if what else "-",
+        spell_time(what.created)[:10] if what else "-",
+        size(one.layout.size),
+        f"delta from {one.delta.base}; {one.standing}" if one.delta else one.standing,
+        ", ".join(one.sites) or "-",
+        one.layout.path,
+    )
+
+
 def collect(store: BundleStore, locks: Mapping[str, bytes], *, keep: int, delete: bool, now: datetime) -> Outcome:
     """Name the bundles that none of `locks` (the bytes of the files by path) needs, or `delete` them.
 
@@ -78,7 +86,7 @@ def collect(store: BundleStore, locks: Mapping[str, bytes], *, keep: int, delete
     cannot be read, because nobody can say what it is. What interrupted runs left behind goes.
     """
     found = survey(store, None, locks, now=now)
-    doomed = [one for one in found if one.layout.unfinished]
+    doomed = [one for one in found if one.layout.unfinished and not one.layout.busy]
     doomed += _superseded([one for one in found if not one.layout.unfinished], keep)
     for one in doomed if delete else ():
         store.remove(one.layout)
@@ -117,8 +125,8 @@ def _users(locks: Mapping[str, bytes]) -> dict[Digest, tuple[str, ...]]:
 
 
 def _order(one: Kept) -> tuple[bool, str, int, str]:
-    bundle = one.bundle
-    return bundle is None, bundle.name if bundle else "", bundle.sequence if bundle else 0, one.layout.path
+    what = one.bundle or one.delta
+    return what is None, what.name if what else "", what.sequence if what else 0, one.layout.path
 
 
 def _read(
@@ -129,9 +137,11 @@ def _read(
     now: datetime,
 ) -> Kept:
     if layout.unfinished:
-        return Kept(layout=layout, standing="unfinished")
+        return Kept(layout=layout, standing="being written" if layout.busy else "unfinished")
     try:
         source = store.open(layout)
+        if is_delta(source):
+            return _read_delta(source, layout, policy, now)
         parts = read_parts(source.index(), source.blob, layout.path)
         manifest = parts.manifest.digest
         if policy is None:
@@ -142,6 +152,17 @@ def _read(
     except (BundleRefusedError, InputError) as error:
         return Kept(layout=layout, standing=f"refused: {error.findings[0].code}", refusal=error.findings)
     return Kept(layout=layout, bundle=bundle, manifest=manifest, standing=standing, sites=users.get(manifest, ()))
+
+
+def _read_delta(source: BundleSource, layout: StoredLayout, policy: TrustPolicy | None, now: datetime) -> Kept:
+    """A delta of the store. Raises BundleRefusedError."""
+    parts = read_parts(source.index(), source.blob, layout.path, DELTA)
+    if policy is None:
+        delta, standing = read_delta_unverified(parts, layout.path), "not checked"
+    else:
+        delta, verdict = verify_delta(parts, policy, now=now, source=layout.path)
+        standing = " and ".join(verdict.signers)
+    return Kept(layout=layout, delta=delta, manifest=parts.manifest.digest, standing=standing)
 
 
 def _superseded(found: Iterable[Kept], keep: int) -> list[Kept]:
@@ -175,15 +196,16 @@ def _only_told(location: str) -> Finding:
 
 
 def _as_json(one: Kept) -> Json:
-    bundle = one.bundle
+    what = one.bundle or one.delta
     return {
         "path": one.layout.path,
         "size": one.layout.size,
-        "bundle": bundle.name if bundle else None,
-        "version": str(bundle.version) if bundle else None,
-        "sequence": bundle.sequence if bundle else None,
-        "created": spell_time(bundle.created) if bundle else None,
+        "bundle": what.name if what else None,
+        "version": str(what.version) if what else None,
+        "sequence": what.sequence if what else None,
+        "created": spell_time(what.created) if what else None,
         "manifest": str(one.manifest) if one.manifest else None,
+        "deltaFrom": base_json(one.delta.base) if one.delta else None,
         "standing": one.standing,
         "sites": list(one.sites),
     }

@@ -33,6 +33,12 @@ class _News:
         """True when there is a newer version, admitted or not."""
         return self.newest.extension.version > self.locked.version
 
+    @property
+    def admitted_in(self) -> str | None:
+        """The bundle of what is admitted, when that is newer than what is locked."""
+        newer = self.admitted is not None and self.admitted.extension.version > self.locked.version
+        return self.admitted.bundle.source if self.admitted and newer else None
+
 
 def outdated(workspace: Workspace, profile: str, stores: Sequence[BundleStore]) -> Outcome:
     """Compare the lock of `profile` with what the site's own bundles and the verified bundles of `stores` offer.
@@ -117,27 +123,34 @@ def _newer(entry: LockedBundle, bundles: Iterable[VerifiedBundle]) -> VerifiedBu
 def _lines(lock: Lock, news: Sequence[_News], bundles: Sequence[tuple[LockedBundle, VerifiedBundle]]) -> list[str]:
     if not news and not bundles:
         return [f"site {lock.site}: nothing newer is offered"]
-    lines = [f"site {lock.site}:"]
+    tables = []
     if bundles:
         rows = [
             (entry.name, f"{entry.version} (sequence {entry.sequence})",
              f"{newest.bundle.version} (sequence {newest.bundle.sequence})", newest.source)
             for entry, newest in bundles
         ]  # fmt: skip
-        lines += table(("bundle", "locked", "newest", "in"), rows)
+        tables.append(table(("bundle", "locked", "newest", "in"), rows))
     if news:
-        extensions = [
-            (
-                one.locked.name,
-                str(one.locked.version),
-                str(one.admitted.extension.version) if one.admitted else "-",
-                str(one.newest.extension.version),
-                one.newest.bundle.source,
-            )
-            for one in news
-        ]
-        lines += table(("extension", "locked", "admitted", "newest", "in"), extensions)
-    return lines
+        tables.append(_news_table(news))
+    return [f"site {lock.site}:", *(line for at, lines in enumerate(tables) for line in ([""] if at else []) + lines)]
+
+
+def _news_table(news: Sequence[_News]) -> list[str]:
+    """Where the newest lies; and where what the profile admits lies, when that is newer than the lock and elsewhere."""
+    apart = any(one.admitted_in not in {None, one.newest.bundle.source} for one in news)
+    rows = [
+        (
+            one.locked.name,
+            str(one.locked.version),
+            str(one.admitted.extension.version) if one.admitted else "-",
+            *((one.admitted_in or "-",) if apart else ()),
+            str(one.newest.extension.version),
+            one.newest.bundle.source,
+        )
+        for one in news
+    ]
+    return table(("extension", "locked", "admitted", *(("in",) if apart else ()), "newest", "in"), rows)
 
 
 def _bundle_json(entry: LockedBundle, newest: VerifiedBundle) -> Json:
@@ -156,6 +169,7 @@ def _news_json(one: _News) -> Json:
         "name": one.locked.name,
         "locked": str(one.locked.version),
         "admitted": str(one.admitted.extension.version) if one.admitted else None,
+        "admittedSource": one.admitted_in,
         "newest": str(one.newest.extension.version),
         "source": one.newest.bundle.source,
     }

@@ -225,7 +225,8 @@ def kind_of(index: bytes, location: str) -> ArtifactKind:
 def find_bundle(index: bytes, location: str, kind: ArtifactKind = BUNDLE) -> Descriptor:
     """The manifest of the one bundle (or delta) that `index.json` lists, with its annotations.
 
-    Raises BundleRefusedError: `bundle-malformed`, `bundle-not-found`, `bundle-ambiguous`.
+    Raises BundleRefusedError: `bundle-malformed`, `bundle-not-found`, `bundle-ambiguous`, `delta-not-a-bundle`,
+    `bundle-not-a-delta`.
     """
     where = Where(file=location, subject="index.json")
     found = parse_index(index, where, lambda entry: entry.content.get("artifactType") == kind.artifact_type)
@@ -233,6 +234,9 @@ def find_bundle(index: bytes, location: str, kind: ArtifactKind = BUNDLE) -> Des
     if len(found) == 1:
         return found[0].descriptor
     if not found:
+        other = DELTA if kind is BUNDLE else BUNDLE
+        if parse_index(index, where, lambda entry: entry.content.get("artifactType") == other.artifact_type):
+            raise BundleRefusedError(_other_kind(kind, location))
         raise BundleRefusedError(
             Finding(
                 code="bundle-not-found",
@@ -252,6 +256,27 @@ def find_bundle(index: bytes, location: str, kind: ArtifactKind = BUNDLE) -> Des
             got=names,
             hint=f"put each {kind.noun} in a layout of its own",
         )
+    )
+
+
+def _other_kind(kind: ArtifactKind, location: str) -> Finding:
+    """A delta where a bundle is meant, or the other way round."""
+    if kind is BUNDLE:
+        return Finding(
+            code="delta-not-a-bundle",
+            message=f"`{location}` is a delta: it becomes a bundle where its base is",
+            where=Where(file=location),
+            expected="a bundle",
+            got="a delta (`sitewright bundle inspect` says which base it needs)",
+            hint=f"sitewright bundle apply {location} --base OLD -o NEW",
+        )
+    return Finding(
+        code="bundle-not-a-delta",
+        message=f"`{location}` is a whole bundle: there is nothing to put together",
+        where=Where(file=location),
+        expected="a delta, as `sitewright bundle diff` makes it",
+        got="a bundle",
+        hint=f"sitewright bundle verify {location}",
     )
 
 

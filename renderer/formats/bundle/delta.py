@@ -41,16 +41,16 @@ def encode_delta(delta: Delta) -> bytes:
                 "created": spell_time(delta.created),
                 "target": str(delta.target),
                 "index": descriptor_json(delta.index),
-                "base": {
-                    "kind": delta.base.kind.value,
-                    "name": delta.base.name,
-                    "digest": str(delta.base.digest),
-                    "told": delta.base.told,
-                },
+                "base": base_json(delta.base),
                 "blobs": [_blob(blob) for blob in delta.blobs],
             },
         }
     )
+
+
+def base_json(base: DeltaBase) -> dict[str, Json]:
+    """A delta's base, as `delta.json` and reports spell it."""
+    return {"kind": base.kind.value, "name": base.name, "digest": str(base.digest), "told": base.told}
 
 
 def _blob(blob: DeltaBlob) -> Json:

@@ -11,13 +11,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from renderer.formats.bundle.artifact import TITLE, VERSION
+from renderer.errors import BundleRefusedError, Finding, Where
+from renderer.formats.bundle.artifact import TITLE, VERSION, ReadBlob, malformed
 from renderer.formats.bundle.document import is_carried
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.model.bundles.bundle import Bundle, BundleImage
 from renderer.model.bundles.extension import Component as Part
-from renderer.model.bundles.extension import Descriptor, Extension, Requirement, RequirementKind
+from renderer.model.bundles.extension import Descriptor, Extension
+from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import Digest, ImageReference, Platform
+from renderer.model.resolution import meets
 
 if TYPE_CHECKING:
     from cyclonedx.model import HashType, Property
@@ -28,6 +31,54 @@ SBOM_LAYER: Final = "application/vnd.cyclonedx+json"
 SBOM_TITLE: Final = "sbom.cdx.json"
 SBOM_LIMIT: Final = 64 * 2**20
 _PREFIX: Final = "dev.sitewright"
+_EXTENSION: Final = "extension:"
+_IMAGE: Final = "image:"
+
+
+def find_bill(layers: Iterable[Descriptor], where: Where) -> Descriptor:
+    """The bill of materials among the layers of a bundle's manifest. Raises BundleRefusedError (`sbom-missing`)."""
+    found = [one for one in layers if one.media_type == SBOM_LAYER]
+    if len(found) != 1:
+        raise BundleRefusedError(
+            Finding(
+                code="sbom-missing",
+                message="this bundle has no bill of materials",
+                where=where,
+                expected=f"one layer of the type `{SBOM_LAYER}`",
+                got=str(len(found)),
+                hint="build it again with this version of Sitewright",
+            )
+        )
+    return found[0]
+
+
+def read_bill(bill: Descriptor, read: ReadBlob, where: Where) -> Json:
+    """The document of a bill of materials. Raises BundleRefusedError (`bundle-malformed`)."""
+    if bill.size > SBOM_LIMIT:
+        raise malformed(where, f"its bill of materials has {bill.size} bytes; {SBOM_LIMIT} are allowed")
+    try:
+        return parse_json(read(bill), limit=SBOM_LIMIT)
+    except ValueError as error:
+        raise malformed(where, f"its bill of materials cannot be read: {error}") from error
+
+
+def images_in_bill(document: Json, where: Where) -> Mapping[str, frozenset[str]]:
+    """The images that each extension (`name version`) needs according to a bill that we made, as it spells them.
+
+    Raises BundleRefusedError (`bundle-malformed`).
+    """
+    try:
+        entries = Fields.of(document).children("dependencies")
+        needs = {entry.text("ref"): entry.texts("dependsOn") for entry in entries if "dependsOn" in entry}
+    except (FieldError, ValueError) as error:
+        raise malformed(where, f"its bill of materials cannot be read: {error}") from error
+    return {
+        ref.removeprefix(_EXTENSION).replace("@", " ", 1): frozenset(
+            one.removeprefix(_IMAGE) for one in below if one.startswith(_IMAGE)
+        )
+        for ref, below in needs.items()
+        if ref.startswith(_EXTENSION)
+    }
 
 
 def bill_of_materials(bundle: Bundle, users: Mapping[ImageReference, Collection[str]]) -> bytes:
@@ -87,7 +138,7 @@ def _extension(extension: Extension) -> Component:
         name=extension.name,
         version=str(extension.version),
         description=extension.descriptions.get("en"),
-        bom_ref=f"extension:{extension.name}@{extension.version}",
+        bom_ref=f"{_EXTENSION}{extension.name}@{extension.version}",
         properties=[_property("kind", "extension")],
     )
 
@@ -123,7 +174,7 @@ def _image(image: BundleImage) -> Component:
             type=ComponentType.CONTAINER,
             name=image.reference.name,
             version=image.reference.tag,
-            bom_ref=f"image:{image.reference}#{platform}",
+            bom_ref=f"{_IMAGE}{image.reference}#{platform}",
             purl=_purl(image, one, platform),
             hashes=[_hash(one)],
             properties=[_property("platform", str(platform))],
@@ -135,7 +186,7 @@ def _image(image: BundleImage) -> Component:
         type=ComponentType.CONTAINER,
         name=image.reference.name,
         version=image.reference.tag,
-        bom_ref=f"image:{image.reference}",
+        bom_ref=f"{_IMAGE}{image.reference}",
         purl=_purl(image, image.content, alone[0] if alone else None),
         hashes=[_hash(image.content)],
         properties=[_property("carried", "true" if carried else "false"), *_about(image, alone)],
@@ -152,15 +203,8 @@ def _about(image: BundleImage, alone: Iterable[Platform]) -> Iterator[Property]:
 def _required(extension: Extension, offered: Iterable[Extension]) -> Iterator[Extension]:
     """The extensions of the bundle that satisfy a requirement of this one."""
     for other in offered:
-        if other is not extension and any(_satisfies(other, one) for one in extension.requires):
+        if other is not extension and any(meets(other, one) for one in extension.requires):
             yield other
-
-
-def _satisfies(extension: Extension, requirement: Requirement) -> bool:
-    if requirement.kind is RequirementKind.EXTENSION:
-        return extension.name == requirement.name and requirement.constraint.allows(extension.version)
-    provided = extension.provides.get(requirement.name)
-    return provided is not None and requirement.constraint.allows(provided)
 
 
 def _purl(image: BundleImage, content: Descriptor, platform: Platform | None) -> PackageURL:

@@ -168,9 +168,23 @@ class _Teller:
                 hint=self._schema_hint(),
             )
         else:
-            # The alternative that the author meant is the one that comes closest: no constant of it is violated.
-            for fault in min(fitting, key=lambda branch: (any(_is_choice(fault) for fault in branch), len(branch))):
+            # The alternative that the author meant is the one that comes closest: no constant of it is violated, and
+            # what it requires has been begun.
+            begun = self._begun(error)
+            meant = min(
+                (branch for branch in zip(context, begun, strict=True) if branch[0] in fitting),
+                key=lambda one: (any(_is_choice(fault) for fault in one[0]), -one[1], len(one[0])),
+            )
+            for fault in meant[0]:
                 yield from self.tell(fault)
+
+    def _begun(self, error: Any) -> list[int]:
+        """How many of the fields that each alternative requires are there."""
+        alternatives = self._parent(error).get(error.kind.name)
+        parts = alternatives if isinstance(alternatives, list) else []
+        wanted = [self._resolved(part).get("required") if isinstance(part, dict) else None for part in parts]
+        there = error.instance if isinstance(error.instance, dict) else {}
+        return [sum(key in there for key in keys) if isinstance(keys, list) else 0 for keys in wanted]
 
     def _no_type_fits(self, error: Any, path: Path, context: list[list[Any]]) -> Iterator[Finding]:
         names: list[str] = []

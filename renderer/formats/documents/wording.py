@@ -54,7 +54,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], indent: str = 
     ]
 
 
-def some(lines: list[str]) -> tuple[str, ...]:
-    """The first of many lines, and how many more there are."""
+def some(lines: list[str], where: str = "") -> tuple[str, ...]:
+    """The first of many lines, how many more there are, and `where` to find them."""
     shown = tuple(lines[:_SHOWN])
-    return (*shown, f"… and {len(lines) - _SHOWN} more") if len(lines) > _SHOWN else shown
+    return (*shown, f"… and {len(lines) - _SHOWN} more{where}") if len(lines) > _SHOWN else shown

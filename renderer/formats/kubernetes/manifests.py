@@ -100,7 +100,7 @@ def _stream(content: bytes, limits: Limits, *, strict: bool) -> list[tuple[Loade
                 budget -= len(part)
                 again = repaired(part, error) if budget > 0 else None
                 if again is None:
-                    raise syntax_error(error, part).below(first_line) from None
+                    raise syntax_error(error, part, limits.depth).below(first_line) from None
                 part = again
             except YamlError as error:
                 raise error.below(first_line) from None

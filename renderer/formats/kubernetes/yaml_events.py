@@ -56,6 +56,9 @@ _BARE_TAGGED: Final = re.compile(r"(?:&\S+\s+)?!(?=[\s,\]}]|$)")
 _DASHES: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
 
 
+_TOO_DEEP: Final = "exceeded maximum nesting depth"
+
+
 def event_source(content: bytes) -> Callable[[], Any]:
     """A function that gives one event after the other. It raises LibyamlError and YamlError."""
     next_event: Callable[[], Any] = CParser(content).get_event
@@ -98,10 +101,15 @@ def repaired(content: bytes, error: LibyamlError) -> bytes | None:
     return (text[: quoted.start()] + scalar + text[quoted.end() :]).encode() if count else None
 
 
-def syntax_error(error: LibyamlError, content: bytes) -> YamlError:
-    """What libyaml stopped at, with its place in `content`."""
+def syntax_error(error: LibyamlError, content: bytes, depth: int) -> YamlError:
+    """What libyaml stopped at, with its place in `content`; `depth` is the limit of levels that its caller has.
+
+    libyaml 0.2.6 and later has a limit of its own, 1,000, and meets it first: it reads ahead.
+    """
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
+        if error.problem == _TOO_DEEP:
+            return YamlError(f"nested deeper than {depth} levels", mark.line + 1, mark.column + 1, "yaml-limit")
         context = f" {error.context}" if error.context else ""
         return YamlError(f"{error.problem}{context}", mark.line + 1, mark.column + 1)
     if isinstance(error, ReaderError):

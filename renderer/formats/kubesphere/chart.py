@@ -31,7 +31,7 @@ def generated_chart_file(metadata: Mapping[str, Json], tree: FileTree) -> bytes:
     body |= {key: metadata[key] for key in _COPIED if metadata.get(key) not in (None, "", [], {})}
     descriptions = metadata.get("description")
     body["description"] = descriptions.get("en", "") if isinstance(descriptions, dict) else ""
-    body["icon"] = _icon(str(metadata.get("icon") or ""), tree)
+    body["icon"] = inlined_icon(str(metadata.get("icon") or ""), tree)
     dependencies = metadata.get("dependencies")
     if isinstance(dependencies, list) and dependencies:
         body["dependencies"] = [
@@ -40,14 +40,19 @@ def generated_chart_file(metadata: Mapping[str, Json], tree: FileTree) -> bytes:
     return dump({key: value for key, value in body.items() if value != ""}).encode()
 
 
-def _icon(icon: str, tree: FileTree) -> str:
-    """The icon as a URL; a file of the package becomes a `data:` URL."""
+def inlined_icon(icon: str, tree: FileTree) -> str:
+    """The icon as a URL; a file of the package becomes a `data:` URL. Raises FieldError (`icon-not-found`)."""
     if not icon or icon.startswith(("http://", "https://", "data:image")):
         return icon
     path = icon.removeprefix("./").lstrip("/")
     content = tree.files.get(path)
     if content is None:
-        raise FieldError(("icon",), f"the icon `{icon}` is not in the package", code="icon-not-found")
+        raise FieldError(
+            ("icon",),
+            f"the icon `{icon}` is not in the package",
+            code="icon-not-found",
+            hint="put the file there, or let `icon` be a URL",
+        )
     extension = f".{path.rpartition('.')[2].lower()}"
     kind = _ICON_TYPES.get(extension, "application/octet-stream")
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

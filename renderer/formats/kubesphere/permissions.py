@@ -18,6 +18,7 @@ from renderer.model.trees.tree import FileTree
 __all__ = ["PERMISSIONS_FILE", "Grant", "read_permissions", "summary"]
 
 PERMISSIONS_FILE: Final = "permissions.yaml"
+_HINT: Final = "mend the file, or tell the package's author: KubeSphere grants fewer rights here, without a word"
 _LIMITS: Final = Limits(bytes=4 * 2**20, depth=64, nodes=100_000, aliased=10_000, documents=200)
 
 
@@ -53,7 +54,7 @@ def read_permissions(tree: FileTree, file: str) -> tuple[tuple[Grant, ...], list
         documents = load_documents(content, limits=_LIMITS)
     except YamlError as error:
         place = replace(place, line=error.line, column=error.column)
-        return (), [Finding(code="unreadable-permissions", message=error.message, where=place)]
+        return (), [Finding(code="unreadable-permissions", message=error.message, where=place, hint=_HINT)]
     grants: list[Grant] = []
     findings: list[Finding] = []
     for document in documents:
@@ -61,7 +62,7 @@ def read_permissions(tree: FileTree, file: str) -> tuple[tuple[Grant, ...], list
             grants += _grants(document.value)
         except FieldError as error:
             where = replace(place, line=document.line, path=spell_path(error.path) or None)
-            findings.append(replace(error.finding(), code="unreadable-permissions", where=where))
+            findings.append(replace(error.finding(), code="unreadable-permissions", where=where, hint=_HINT))
     return tuple(grants), findings
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from renderer.model.fields import read_path
 from renderer.model.objects.manifest import ObjectId
 
 
@@ -53,6 +54,12 @@ _PUBLIC: Final = frozenset(
         GeneratedKind.TIME,
     }
 )
+
+
+MADE_OF_KEYS: Final = frozenset(
+    {GeneratedKind.PRIVATE_KEY, GeneratedKind.CERTIFICATE, GeneratedKind.CA, GeneratedKind.CA_BUNDLE}
+)
+"""What a chart makes keys for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +107,9 @@ class GeneratedValue:
     def in_secret(self) -> bool:
         """True when the value stands in the data of a Secret."""
         return (self.object.group, self.object.kind) == ("", "Secret") and self.path.startswith(("data", "stringData"))
+
+    @property
+    def data_key(self) -> str | None:
+        """The key of a Secret whose whole text the value is; None for anything else."""
+        steps = read_path(self.path) if self.in_secret and "#" not in self.path else ()
+        return str(steps[1]) if len(steps) == 2 else None

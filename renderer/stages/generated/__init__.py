@@ -6,10 +6,11 @@
 
 from renderer.stages.generated.checksums import TemplateSums, template_sums
 from renderer.stages.generated.discovering import discover
+from renderer.stages.generated.rewriting import KNOWN_KEYS, OTHER_TIME, Change, rewritten
 from renderer.stages.generated.scanning import (
     TemplateUse,
     UseKind,
-    at_another_time,
+    makes_keys,
     may_invent,
     reads_clock,
     scan_templates,
@@ -17,13 +18,17 @@ from renderer.stages.generated.scanning import (
 )
 
 __all__ = [
+    "KNOWN_KEYS",
+    "OTHER_TIME",
+    "Change",
     "TemplateSums",
     "TemplateUse",
     "UseKind",
-    "at_another_time",
     "discover",
+    "makes_keys",
     "may_invent",
     "reads_clock",
+    "rewritten",
     "scan_templates",
     "template_findings",
     "template_sums",

@@ -18,7 +18,7 @@ from renderer.model.generated.lines import unquoted
 from renderer.model.generated.material import PemMaterial
 from renderer.model.generated.values import GeneratedKind
 from renderer.stages.generated.comparing import Difference
-from renderer.stages.generated.scanning import is_other_time
+from renderer.stages.generated.rewriting import is_other_time
 
 _BASE64_PEM: Final = "LS0tLS1CRUdJTi"
 """`-----BEGIN` in base64: how PEM text stands in a `caBundle`."""

@@ -40,10 +40,9 @@ def forms(group: Sequence[Content]) -> tuple[str, ...]:
 
 
 def _pem(content: Content) -> str:
-    """The one thing that stands there: `certificate`, `rsa-private-key`."""
+    """The one thing that stands there, as the chart makes it: `certificate`, `rsa-private-key`."""
     found = [_PEM.match(text) for text in content.texts]
-    labels = {match[1] for match in found if match is not None}
-    return labels.pop().lower().replace(" ", "-") if all(found) and len(labels) == 1 else ""
+    return found[0][1].lower().replace(" ", "-") if found[0] and all(found) else ""
 
 
 def _random(texts: tuple[str, str]) -> str:

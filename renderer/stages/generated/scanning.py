@@ -9,7 +9,6 @@ from enum import Enum
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
-from renderer.formats.charts.archive import with_sources
 
 
 class UseKind(Enum):
@@ -51,16 +50,9 @@ _FUNCTIONS: Final = {
 }
 _ANY = re.compile(rf"\b(?:{'|'.join(sorted(_FUNCTIONS))})\b|\.Capabilities\b")
 _COMMENT = re.compile(r"\{\{-?\s*/\*")
-_TEXT = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
+TEXT: Final = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
+"""A string in the code of an action."""
 _WORD = re.compile(r"(?<![.$\w])[A-Za-z_]\w*")
-_NOW = re.compile(r"(?<![.$\w])now\b")
-# In the quotes of Go that YAML gives no meaning: the source may be a string in `values.yaml`. At noon of UTC, so that
-# it is the same day almost everywhere.
-_LONG_AGO: Final = "(toDate `2006-01-02T15:04:05Z07:00` `2003-02-03T12:05:06Z`)"
-_LONG_AGO_DIGITS: Final = ("1044273906", "20030203")
-_LONG_AGO_WORDS: Final = re.compile(
-    r"2003(?:0203[0-9]*)?|[0-9]{1,2}|[0-9]{4}|[0-9]{6}|0+|Feb|February|Mon|Monday|[ap]m|[A-Z]{1,4}"
-)
 _HELM_VERSION = re.compile(r"\.Capabilities(?:\.HelmVersion\b|(?![.\w]))")
 
 
@@ -74,14 +66,14 @@ def scan_templates(files: Mapping[str, str]) -> tuple[TemplateUse, ...]:
     for path, source in sorted(files.items()):
         if not _ANY.search(source):
             continue
-        for action, start in _actions(source):
+        for action, start in actions(source):
             for function, kind in _calls(action) if _ANY.search(action) else ():
                 line = source.count("\n", 0, start) + 1
                 uses[TemplateUse(path=path, line=line, function=function, kind=kind)] = None
     return tuple(uses)
 
 
-def _actions(source: str) -> Iterator[tuple[str, int]]:
+def actions(source: str) -> Iterator[tuple[str, int]]:
     """What stands between `{{` and `}}`, comments left out, and where each begins."""
     start = source.find("{{")
     while start >= 0:
@@ -95,7 +87,7 @@ def _actions(source: str) -> Iterator[tuple[str, int]]:
 
 
 def _calls(action: str) -> Iterator[tuple[str, UseKind]]:
-    code = _TEXT.sub('""', action)
+    code = TEXT.sub('""', action)
     if _HELM_VERSION.search(code):
         yield ".Capabilities.HelmVersion", UseKind.HELM_VERSION
     sorted_after = "sortAlpha" in code
@@ -115,41 +107,9 @@ def reads_clock(uses: Iterable[TemplateUse]) -> bool:
     return any(use.kind is UseKind.CLOCK for use in uses)
 
 
-def at_another_time(archive: bytes) -> bytes:
-    """The chart with a moment long ago wherever it calls `now`, on the same lines of the same files.
-
-    What time it is shows between two renders only then: most formats of it are the same for a second, or for a day.
-    """
-    return with_sources(archive, _with_other_clock)
-
-
-def is_other_time(text: str) -> bool:
-    """True for the moment of `at_another_time`, in whatever form a chart prints it."""
-    if text.isdecimal():
-        return text.startswith(_LONG_AGO_DIGITS)
-    words = re.findall(r"[A-Za-z]+|[0-9]+", text)
-    return any(word.startswith("2003") for word in words) and all(_LONG_AGO_WORDS.fullmatch(word) for word in words)
-
-
-def _with_other_clock(source: str) -> str:
-    parts: list[str] = []
-    done = 0
-    for action, start in _actions(source):
-        if "now" in action:
-            parts += [source[done : start + 2], _ago(action)]
-            done = start + 2 + len(action)
-    return "".join((*parts, source[done:]))
-
-
-def _ago(action: str) -> str:
-    """The code of an action with another moment instead of `now`; its strings stay."""
-    pieces: list[str] = []
-    done = 0
-    for text in (*_TEXT.finditer(action), None):
-        end = text.start() if text else len(action)
-        pieces += [_NOW.sub(_LONG_AGO, action[done:end]), text[0] if text else ""]
-        done = text.end() if text else end
-    return "".join(pieces)
+def makes_keys(uses: Iterable[TemplateUse]) -> bool:
+    """True when a chart with these calls may make keys and certificates."""
+    return any(use.function.startswith("gen") for use in uses)
 
 
 def template_findings(uses: Iterable[TemplateUse], extension: str, component: str) -> tuple[Finding, ...]:

@@ -18,6 +18,7 @@ from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.stages.settle.made import data_keys, made
+from renderer.stages.settle.other_way import cannot_make
 from renderer.stages.settle.placing import without
 from renderer.stages.settle.trusting_kinds import trusts
 from renderer.stages.settle.ways import Answer, Draft, Place, Task
@@ -25,9 +26,9 @@ from renderer.stages.settle.ways import Answer, Draft, Place, Task
 _API: Final = "cert-manager.io/v1"
 _INJECT: Final = "cert-manager.io/inject-ca-from"
 _KEYS: Final = {
-    'data["tls.key"]': GeneratedKind.PRIVATE_KEY,
-    'data["tls.crt"]': GeneratedKind.CERTIFICATE,
-    'data["ca.crt"]': GeneratedKind.CA,
+    "tls.key": GeneratedKind.PRIVATE_KEY,
+    "tls.crt": GeneratedKind.CERTIFICATE,
+    "ca.crt": GeneratedKind.CA,
 }
 """What cert-manager writes into a Secret; it knows no other keys."""
 _ALGORITHMS: Final = {"rsa": "RSA", "ecdsa": "ECDSA", "ed25519": "Ed25519"}
@@ -43,7 +44,7 @@ def settled(task: Task) -> Answer:
     for item in task.items:
         draft = item.draft
         if draft.manifest.id.kind == "Secret":
-            left = sorted(data_keys(draft.manifest) - {"tls.key", "tls.crt", "ca.crt"})
+            left = sorted(data_keys(draft.manifest) - _KEYS.keys())
             if left and all(value.group in plans for value, _ in item.fields):
                 findings.append(_more_than_that(draft.manifest, left))
             drafts.append(replace(draft, place=Place.REPLACED))
@@ -72,7 +73,7 @@ def lacking(
         why = _objection(value, groups.get(value.group))
         if why:
             cannot.setdefault(value.object, []).append((value, why))
-    return tuple(_cannot(identity, faults) for identity, faults in sorted(cannot.items()))
+    return tuple(_cannot(faults) for _, faults in sorted(cannot.items()))
 
 
 def _objection(value: GeneratedValue, group: GeneratedGroup | None) -> str | None:
@@ -83,8 +84,8 @@ def _objection(value: GeneratedValue, group: GeneratedGroup | None) -> str | Non
         members = group.members if group else ()
         bundles = {one.certificate for one in members if one.object == value.object and one.certificate}
         return "it trusts two authorities, and one can be injected" if len(bundles) > 1 else None
-    wanted = _KEYS.get(value.path)
-    if not value.in_secret or wanted is None:
+    wanted = _KEYS.get(value.data_key or "")
+    if wanted is None:
         return "cert-manager writes Secrets, under the keys tls.crt, tls.key and ca.crt"
     if value.kind is not wanted and {value.kind, wanted} != {GeneratedKind.CA, GeneratedKind.CERTIFICATE}:
         return f"it is a {value.kind.value}, where cert-manager writes a {wanted.value}"
@@ -185,29 +186,9 @@ def _private_key(wish: CertificateWish) -> dict[str, Json]:
     return {**key, "size": int(bits)} if bits.isdigit() else key
 
 
-def _cannot(identity: ObjectId, faults: list[tuple[GeneratedValue, str]]) -> Finding:
-    value, why = faults[0]
-    return Finding(
-        code="cert-manager-cannot",
-        message=f"cert-manager cannot make `{value.path}` of `{identity}`: {why}",
-        where=Where(
-            file=value.source,
-            subject=f"extension {value.component.replace('/', ', ', 1)}, {identity}",
-            path=value.path or None,
-        ),
-        expected="a TLS Secret, or the `caBundle` of a webhook, a definition or an API service",
-        explanation=(
-            *(f"`{one.path}`: {reason}" for one, reason in faults[1:6]),
-            "settle its group in another way:",
-            "  spec:",
-            "    generated:",
-            "      rules:",
-            f'        - group: "{value.group}"',
-            f"          mode: {Mode.SEALED.value}  # or {Mode.EXTERNAL.value}",
-            "          reason: cert-manager cannot make it",
-        ),
-        hint="add these lines to the profile, then `sitewright lock`",
-    )
+def _cannot(faults: list[tuple[GeneratedValue, str]]) -> Finding:
+    expected = "a TLS Secret, or the `caBundle` of a webhook, a definition or an API service"
+    return cannot_make("cert-manager-cannot", ("cert-manager", "cert-manager"), faults, expected)
 
 
 def _more_than_that(secret: Manifest, left: list[str]) -> Finding:

@@ -37,9 +37,9 @@ def _rules(fields: Sequence[GeneratedValue]) -> Iterable[str]:
     """The items under `spec.generated.rules` that settle the open fields of one object."""
     globs: dict[str, GeneratedValue] = {}
     for value in fields:
-        globs.setdefault(_as_glob(value.path), value)
+        globs.setdefault(as_glob(value.path), value)
     for glob, value in globs.items():
-        yield f"        - object: {json.dumps(_as_glob(str(value.object)), ensure_ascii=False)}"
+        yield f"        - object: {json.dumps(as_glob(str(value.object)), ensure_ascii=False)}"
         yield f"          field: {json.dumps(glob, ensure_ascii=False)}"
         if value.kind is GeneratedKind.CA_BUNDLE:
             yield "          value: LS0tLS1CRUdJTi…  # instead of what the chart would make"
@@ -49,6 +49,6 @@ def _rules(fields: Sequence[GeneratedValue]) -> Iterable[str]:
             yield "          reason: created on the site, because it holds secret material"
 
 
-def _as_glob(text: str) -> str:
+def as_glob(text: str) -> str:
     """A glob that matches `text` and reads well: `webhooks*.clientConfig.caBundle`, `data*app.yaml*`."""
     return re.sub(r"\*{2,}", "*", re.sub(r"#+[0-9]+\Z|\[[0-9]+\]|\[\"|\"\]", "*", text)) or "*"

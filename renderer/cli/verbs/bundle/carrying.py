@@ -47,17 +47,20 @@ def _pull(options: Options) -> Outcome:
     writer.check(output)
     with (
         registries.open_address(address, options) as registry,
-        LayoutReceiver(Path(output), output, writer, _earlier(output)) as incoming,
+        LayoutReceiver(Path(output), output, writer, _earlier(options, output)) as incoming,
     ):
         chosen = registries.with_reference(address, registry)
         origin = Origin(address=chosen, registry=registry, source=RepositorySource(registry, chosen))
         return pull(origin, policy, incoming, registries.progress(options), jobs=jobs, now=wiring.now())
 
 
-def _earlier(output: str) -> Layout | None:
-    """The layout that stands at the output, for what it has in common with the new one."""
+def _earlier(options: Options, output: str) -> Layout | None:
+    """The layout whose blobs need not be fetched: the one that `--base` names, else what stands at the output."""
     from renderer.adapters.layout import open_layout
 
+    base = options.optional("base")
+    if base is not None:
+        return open_layout(Path(base), base)
     try:
         return open_layout(Path(output), output)
     except RendererError:
@@ -90,11 +93,12 @@ PULL: Final = Command(
     summary="Fetch a bundle from a registry: signatures are verified before anything else is asked for.",
     description=(
         "Without a tag it is the newest release. What comes out is what was pushed, byte for byte. An interrupted run "
-        "is continued by the next one; what the bundle that stands at the output has in common is not fetched again. "
-        "Ends with 3 when the bundle is refused."
+        "is continued by the next one; what an older bundle has in common with it (--base, or the one that stands at "
+        "the output) is not fetched. Ends with 3 when the bundle is refused."
     ),
     arguments=(
         Argument(names=("address",), help=f"where from: {_ADDRESS}[:TAG|@DIGEST]", completes="nothing"),
+        Argument(names=("--base",), help="an older bundle that is here: what it has is not fetched", metavar="BUNDLE"),
         Argument(names=("--output", "-o"), help="a directory, or a file that ends in .tar", required=True),
         Argument(names=("--trust",), help="the trust policy", metavar="FILE", default="trust.yaml"),
         *ADDRESS_ARGUMENTS,
@@ -102,6 +106,7 @@ PULL: Final = Command(
     examples=(
         "sitewright bundle pull oci://harbor.example/bundles/kubesphere:4.1.3 -o bundles/kubesphere.tar",
         "sitewright bundle pull oci://harbor.example/bundles/kubesphere -o bundles/kubesphere --trust trust.yaml",
+        "sitewright bundle pull oci://harbor.example/bundles/kubesphere --base bundles/old.tar -o bundles/new.tar",
     ),
     handler=_pull,
 )

@@ -13,6 +13,7 @@ from renderer.model.outcome import Outcome
 if TYPE_CHECKING:
     from renderer.commands.bundle.carrying.apply import Base
     from renderer.commands.bundle.carrying.bases import Held
+    from renderer.model.bundles.trust import TrustPolicy
     from renderer.ports import Layout
 
 
@@ -54,25 +55,26 @@ def _apply(options: Options) -> Outcome:
     from renderer.commands.bundle.carrying.apply import BundleBase, RegistryBase
     from renderer.commands.site.loading import Loader
 
-    base, profile = options.optional("base"), options.optional("profile")
+    base, profile, trust = (options.optional(name) for name in ("base", "profile", "trust"))
     if base is not None and profile is None:
-        return _put_together(options, BundleBase(_layout(base)))
+        return _put_together(options, BundleBase(_layout(base)), wiring.policy(trust or "trust.yaml"))
     if base is not None or profile is None:
         raise misused("a delta needs its base: the older bundle, or the site", "--base bundles/old.tar")
     files = wiring.files_around(profile)
-    site = Loader(wiring.workspace(files)).site(files.relative(profile)).site
+    loader = Loader(wiring.workspace(files))
+    site = loader.site(files.relative(profile)).site
+    policy = wiring.policy(trust) if trust else loader.policy(site.trust)
     with registries.open_registry(options, site.registry) as registry:
-        return _put_together(options, RegistryBase(registry, site.name))
+        return _put_together(options, RegistryBase(registry, site.name), policy)
 
 
-def _put_together(options: Options, base: Base) -> Outcome:
+def _put_together(options: Options, base: Base, policy: TrustPolicy) -> Outcome:
     from renderer.adapters.layout_receiver import LayoutReceiver
     from renderer.adapters.layout_writer import FileLayoutWriter
     from renderer.cli import registries, wiring
     from renderer.commands.bundle.carrying.apply import apply
 
-    output, jobs = options.text("output"), registries.jobs(options)
-    delta, policy = _layout(options.text("delta")), wiring.policy(options.text("trust"))
+    output, jobs, delta = options.text("output"), registries.jobs(options), _layout(options.text("delta"))
     with LayoutReceiver(Path(output), output, FileLayoutWriter(Path.cwd()), earlier=None) as incoming:
         told = registries.progress(options)
         return apply(delta, base, policy, incoming, lambda: _layout(output), told, now=wiring.now(), jobs=jobs)
@@ -121,7 +123,11 @@ APPLY: Final = Command(
         Argument(names=("--base",), help="the older bundle that the delta was made from", metavar="BUNDLE"),
         Argument(names=("--profile",), help="the site whose registry holds what the delta lacks", metavar="PROFILE"),
         Argument(names=("--output", "-o"), help="a directory, or a file that ends in .tar", required=True),
-        Argument(names=("--trust",), help="the trust policy", metavar="FILE", default="trust.yaml"),
+        Argument(
+            names=("--trust",),
+            help="the trust policy (default: the one of the profile, or trust.yaml)",
+            metavar="FILE",
+        ),
         *REGISTRY_ARGUMENTS,
     ),
     examples=(

@@ -6,14 +6,10 @@ import json
 from datetime import datetime
 
 from renderer.commands.bundle.inspect import not_verified
-from renderer.errors import BundleRefusedError, Finding, Where
-from renderer.formats.bundle.artifact import (
-    malformed,
-    parse_manifest,
-)
+from renderer.errors import Where
+from renderer.formats.bundle.artifact import parse_manifest
 from renderer.formats.bundle.parts import read_parts
-from renderer.formats.bundle.sbom import SBOM_LAYER, SBOM_LIMIT
-from renderer.formats.canonical_json import parse_json
+from renderer.formats.bundle.sbom import find_bill, read_bill
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
 from renderer.ports import BundleSource
@@ -29,25 +25,8 @@ def show_bill(source: BundleSource, policy: TrustPolicy | None = None, *, now: d
     if policy is not None:
         verify(parts, policy, now=now, source=source.location)
     where = Where(file=source.location, subject=f"manifest {parts.manifest.digest}")
-    layers = [one for one in parse_manifest(parts.manifest_bytes, where).layers if one.media_type == SBOM_LAYER]
-    if len(layers) != 1:
-        raise BundleRefusedError(
-            Finding(
-                code="sbom-missing",
-                message="this bundle has no bill of materials",
-                where=where,
-                expected=f"one layer of the type `{SBOM_LAYER}`",
-                got=str(len(layers)),
-                hint="build it again with this version of Sitewright",
-            )
-        )
-    (layer,) = layers
-    if layer.size > SBOM_LIMIT:
-        raise malformed(where, f"its bill of materials has {layer.size} bytes; {SBOM_LIMIT} are allowed")
-    try:
-        document = parse_json(source.blob(layer), limit=SBOM_LIMIT)
-    except ValueError as error:
-        raise malformed(where, f"its bill of materials cannot be read: {error}") from error
+    bill = find_bill(parse_manifest(parts.manifest_bytes, where).layers, where)
+    document = read_bill(bill, source.blob, where)
     return Outcome(
         text=json.dumps(document, indent=2, ensure_ascii=False),
         document=document,

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.commands.bundle.building.blobs import in_memory
+from renderer.commands.bundle.building.faults import FaultsOfParts
 from renderer.commands.bundle.building.reading import YAML_LIMITS, SourceReader
 from renderer.commands.bundle.building.remotes import fetch_chart
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.archives import pack
 from renderer.formats.bundle.artifact import CHART_LAYER, FILES_LAYER, describe
 from renderer.formats.bundle.remote_source import RemoteChart
-from renderer.formats.bundle.source import SourceExtension
+from renderer.formats.bundle.source import SourceComponent, SourceExtension
 from renderer.formats.bundle.source_file import SourceFile
 from renderer.formats.charts.ignore import without_ignored
 from renderer.formats.kubernetes.manifests import YamlError, load_values
@@ -26,6 +27,7 @@ from renderer.model.trees.tree import FileTree
 from renderer.ports import Blob, Registry
 
 _ARCHIVES: Final = (".tgz", ".tar.gz")
+_PACKAGES: Final = f"packages (`.tgz`), or directories with `{METADATA_FILE}`"
 _GLOB: Final = frozenset("*?[")
 
 
@@ -53,26 +55,33 @@ class Contents:
         components: list[Component] = []
         blobs: list[Blob] = []
         notes: list[Finding] = []
+        faults = FaultsOfParts()
         for component in extension.components:
-            if component.kind is ComponentKind.HELM:
-                blob, said = self._chart(component.content)
+            with faults.of_part():
+                made, blob, said = self._component(component)
+                components.append(made)
+                blobs.append(blob)
                 notes += said
-            else:
-                blob = self._files(component.name, component.content)
-            blobs.append(blob)
-            components.append(
-                Component(
-                    name=component.name,
-                    kind=component.kind,
-                    content=blob.descriptor,
-                    release=component.release,
-                    namespace=component.namespace,
-                    values=self.reader.values(component),
-                    values_schema=self.reader.schema(component.values_schema),
-                )
-            )
+        faults.raise_if_any()
         whole = replace(extension.extension, components=tuple(components))
         return Packed((whole,), tuple(blobs), tuple(notes))
+
+    def _component(self, component: SourceComponent) -> tuple[Component, Blob, tuple[Finding, ...]]:
+        notes: tuple[Finding, ...] = ()
+        if component.kind is ComponentKind.HELM:
+            blob, notes = self._chart(component.content)
+        else:
+            blob = self._files(component.name, component.content)
+        made = Component(
+            name=component.name,
+            kind=component.kind,
+            content=blob.descriptor,
+            release=component.release,
+            namespace=component.namespace,
+            values=self.reader.values(component),
+            values_schema=self.reader.schema(component.values_schema),
+        )
+        return made, blob, notes
 
     def packages(self, packages: SourceFile) -> Packed:
         """The KubeSphere packages at a path or glob."""
@@ -101,7 +110,7 @@ class Contents:
                 packages,
                 "no-packages",
                 f"no KubeSphere package matches `{packages.path}`",
-                expected=f"packages (`.tgz`), or directories with `{METADATA_FILE}`",
+                expected=_PACKAGES,
             )
         return tuple(f"{root}/{name}" if root else name for name in matching)
 
@@ -111,7 +120,7 @@ class Contents:
             root, tree = self.reader.unpacked(content, path, packages)
             package = read_package(tree, f"{path}!/{root}")
         else:
-            tree = _without_chart_file(self.reader.tree(replace(packages, path=path)))
+            tree = _without_chart_file(self.reader.tree(replace(packages, path=path), expected=_PACKAGES))
             package = read_package(tree, path)
             content = self._built(package, tree, path)
         name, version = package.extension.name, package.extension.version

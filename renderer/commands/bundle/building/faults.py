@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError
+from renderer.transfer.crew import HOPELESS
 
 
 class FaultsOfParts:
@@ -31,6 +32,12 @@ class FaultsOfParts:
         self._only_remote = self._only_remote and not findings
 
     def raise_if_any(self) -> None:
-        """Raises RemoteError when registries are all that stands in the way, else InputError."""
-        if self._findings:
-            raise (RemoteError if self._only_remote else InputError)(*self._findings)
+        """Raises RemoteError when registries are all that stands in the way, else InputError.
+
+        A registry that will not answer is told once, not for everything that it was asked for.
+        """
+        unique: dict[object, Finding] = {}
+        for one in self._findings:
+            unique.setdefault((one.code, one.message) if one.code in HOPELESS else one, one)
+        if unique:
+            raise (RemoteError if self._only_remote else InputError)(*unique.values())

@@ -72,12 +72,28 @@ def _not_there(reference: ImageReference, entry: SourceLayout, where: Where) -> 
     )
 
 
+def no_images(finding: Finding) -> Finding:
+    """A layout that is not there, told to somebody who wants images and no bundle; every other finding as it is."""
+    path = finding.where.file
+    if finding.code not in {"bundle-not-found", "not-a-layout"}:
+        return finding
+    made = f"podman save -o {path} REFERENCE" if f"{path}".endswith(".tar") else None
+    if finding.hint and finding.hint.startswith("gunzip"):
+        made = finding.hint
+    return replace(
+        finding,
+        message=finding.message.replace("there is no bundle at", "there are no images at"),
+        expected="an OCI image layout (a directory or a tar file), or a docker archive",
+        hint=made or f"skopeo copy --all docker://REFERENCE oci:{path}:REFERENCE",
+    )
+
+
 def _open(entry: SourceLayout, files: Files, where: Where) -> LayoutPlace:
     try:
         layout = files.source(entry.layout.path)
         layout.index()
     except InputError as error:
-        raise InputError(*(finding.at(where) for finding in error.findings)) from error
+        raise InputError(*(no_images(finding).at(where) for finding in error.findings)) from error
     place = LayoutPlace(layout)
     if entry.reference is not None and len(place.images()) != 1:
         names = ", ".join(f"`{one.name}`" for one in place.images()[:5])

@@ -31,8 +31,8 @@ class SourceReader:
     document: Document
     files: Files
 
-    def tree(self, named: SourceFile) -> FileTree:
-        """The files below a directory, or the one file that is named."""
+    def tree(self, named: SourceFile, expected: str | None = None) -> FileTree:
+        """The files below a directory, or the one file that is named; `expected` says what should be there."""
         path = named.path
 
         def read() -> FileTree:
@@ -47,7 +47,7 @@ class SourceReader:
 
         tree = self.read(named, read)
         if not len(tree):
-            raise self.fault(named, "empty-component", f"there are no files below `{path}`")
+            raise self.fault(named, "empty-component", f"there are no files below `{path}`", expected=expected)
         return tree
 
     def unpacked(self, content: bytes, path: str, named: SourceFile) -> tuple[str, FileTree]:

@@ -135,12 +135,12 @@ def apply(
         _judge(delta, index, source, base, policy, now)
         progress.begin(len(delta.blobs), sum(blob.size for blob in delta.blobs))
         try:
-            crew.map(lambda blob: _receive(blob, source, base, incoming, progress), delta.blobs)
+            came = crew.map(lambda blob: _receive(blob, source, base, incoming, progress), delta.blobs)
         finally:
             progress.end()
     incoming.finish(index, [_plain(blob) for blob in delta.blobs])
     opened = reopen()
-    return _outcome(delta, base, verify_everything(opened, policy, now=now), opened.location)
+    return _outcome(delta, base, came.count(False), verify_everything(opened, policy, now=now), opened.location)
 
 
 def _judge(delta: Delta, index: bytes, source: Layout, base: Base, policy: TrustPolicy, now: datetime) -> None:
@@ -158,16 +158,19 @@ def _judge(delta: Delta, index: bytes, source: Layout, base: Base, policy: Trust
         raise BundleRefusedError(_other_target(delta, verified, source.location))
 
 
-def _receive(blob: DeltaBlob, source: Layout, base: Base, incoming: IncomingLayout, progress: Progress) -> None:
+def _receive(blob: DeltaBlob, source: Layout, base: Base, incoming: IncomingLayout, progress: Progress) -> bool:
+    """Get one blob; False when an earlier run had got it."""
     descriptor, name = _plain(blob), f"{blob.digest}"
     progress.sending(name, blob.size)
-    if not incoming.holds(descriptor):
+    here = incoming.holds(descriptor)
+    if not here:
         incoming.receive(
             descriptor,
             lambda begun: base.fetch(blob, begun) if blob.held else _anew(source, blob, begun),
             lambda position: progress.sent(name, position),
         )
     progress.done(name)
+    return not here
 
 
 def _anew(source: BundleSource, blob: DeltaBlob, begun: BinaryIO | None) -> BinaryIO:
@@ -215,11 +218,18 @@ def _other_target(delta: Delta, verified: VerifiedBundle, location: str) -> Find
     )
 
 
-def _outcome(delta: Delta, base: Base, proof: Outcome, output: str) -> Outcome:
+def _outcome(delta: Delta, base: Base, before: int, proof: Outcome, output: str) -> Outcome:
     taken = f"{count(len(delta.needed), 'blob')}, {size(sum(one.size for one in delta.needed))}"
+    resumed = f"\n  {count(before, 'blob')} had arrived in an earlier run" if before else ""
     document = proof.document if isinstance(proof.document, dict) else {}
     return Outcome(
-        text=f"{output}: {delta.name} {delta.version}, {taken} taken from {base.location}\n{proof.text}",
-        document={**document, "output": output, "base": str(delta.base), "takenBlobs": len(delta.needed)},
+        text=f"{output}: {delta.name} {delta.version}, {taken} taken from {base.location}{resumed}\n{proof.text}",
+        document={
+            **document,
+            "output": output,
+            "base": str(delta.base),
+            "takenBlobs": len(delta.needed),
+            "arrivedBefore": before,
+        },
         findings=proof.findings,
     )

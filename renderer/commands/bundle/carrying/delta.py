@@ -21,7 +21,7 @@ from renderer.formats.bundle.artifact import (
     index_content,
     parse_manifest,
 )
-from renderer.formats.bundle.delta import delta_manifest, encode_delta
+from renderer.formats.bundle.delta import base_json, delta_manifest, encode_delta
 from renderer.formats.bundle.parts import BundleParts, read_parts
 from renderer.formats.documents.wording import count, size
 from renderer.model.bundles.bundle import Bundle
@@ -133,12 +133,7 @@ def _outcome(
             "version": str(delta.version),
             "sequence": delta.sequence,
             "target": str(delta.target),
-            "base": {
-                "kind": delta.base.kind.value,
-                "name": delta.base.name,
-                "digest": str(delta.base.digest),
-                "told": delta.base.told,
-            },
+            "base": base_json(delta.base),
             "manifest": str(manifest.digest),
             "output": output,
             "carriedBlobs": len(carried),

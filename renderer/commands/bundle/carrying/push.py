@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from renderer.commands.bundle.carrying.cargo import Cargo, Stowed, cargo_of, levels
+from renderer.commands.bundle.carrying.delta_check import is_delta
 from renderer.commands.bundle.carrying.standing import check_tags, is_there, known_blobs, push_referrers
 from renderer.errors import Finding, InputError, RemoteError, Severity, Where
 from renderer.formats.bundle.artifact import IMAGE_MANIFEST
@@ -50,8 +51,10 @@ def push(
 
     The tag comes last: it never stands for half a bundle. An interrupted run leaves blobs and open uploads that the
     next run continues with. Raises RemoteError with each cause once, BundleRefusedError for a damaged layout,
-    InputError (`tag-differs`, `bundle-tag-differs`, `signatures-differ`).
+    InputError (`delta-not-pushed`, `tag-differs`, `bundle-tag-differs`, `signatures-differ`).
     """
+    if is_delta(source):
+        raise InputError(_whole_bundle(source.location, address))
     cargo = cargo_of(source)
     place = _place(address, cargo)
     with Crew.of(options.jobs) as crew:
@@ -66,6 +69,18 @@ def push(
         traffic = run.deliver(missing)
         notes = run.manifests()
     return _outcome(cargo, place, traffic, notes=notes, dry_run=False)
+
+
+def _whole_bundle(location: str, address: BundleAddress) -> Finding:
+    return Finding(
+        code="delta-not-pushed",
+        message="a delta travels as a file: between registries only what lacks travels anyway",
+        where=Where(file=location),
+        expected="the bundle that the delta leads to",
+        got="a delta",
+        hint=f"sitewright bundle push BUNDLE {address}; the site takes only what it lacks: "
+        f"sitewright bundle pull {address} --base OLD -o NEW",
+    )
 
 
 def _place(address: BundleAddress, cargo: Cargo) -> BundleAddress:

@@ -9,10 +9,11 @@ from renderer.commands.bundle.discovery.advice import Advice
 from renderer.commands.bundle.discovery.discovery import DEFAULT, Found
 from renderer.errors import Finding, Severity, Where
 from renderer.formats.bundle.source import BundleSourceDocument
-from renderer.formats.documents.wording import count
+from renderer.formats.documents.wording import count, some
 from renderer.model.bundles.extension import Extension
 from renderer.model.images.discovery import ImageRecord, Sighting, Standing
 
+_REST: Final = " (all of them: `--format json`)"
 _PLACES: Final = 5
 """How many places of an image are listed in a finding; the report has all."""
 
@@ -112,7 +113,7 @@ def unseen(records: Iterable[ImageRecord], advice: Advice) -> Iterator[Finding]:
                 message=f"{count(len(images), 'image')} of the bundle: {what}",
                 where=advice.where,
                 severity=Severity.NOTE,
-                explanation=tuple(f"`{one.reference}` ({_by_whom(one)})" for one in images),
+                explanation=some([f"`{one.reference}` ({_by_whom(one)})" for one in images], _REST),
             )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from renderer.commands.bundle.building.faults import FaultsOfParts
 from renderer.commands.bundle.building.image_reader import FoundImage
+from renderer.commands.bundle.building.images import no_images
 from renderer.commands.bundle.building.places import LayoutPlace, name_in_layout
 from renderer.commands.bundle.discovery.advice import tagged
 from renderer.errors import Finding, InputError, Severity, Where
+from renderer.formats.documents.wording import some
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json
 from renderer.model.images.discovery import ImageRecord, Standing
@@ -55,7 +57,10 @@ def open_stores(sources: ImageSources, files: Files) -> tuple[Store, ...]:
     for path in sources.files:
         where = Where(file=path)
         with faults.of_part():
-            place = LayoutPlace(files.source(path))
+            try:
+                place = LayoutPlace(files.source(path))
+            except InputError as error:
+                raise InputError(*map(no_images, error.findings)) from error
             stores.append(Store(path, frozenset(name_in_layout(one, path, where) for one in place.images())))
     faults.raise_if_any()
     return tuple(stores)
@@ -142,7 +147,7 @@ def untouched(stores: Iterable[Store], taken: Iterable[str]) -> Iterator[Finding
                 message=f"no bundle took {len(left)} of the {len(store.images)} images of `{store.path}`",
                 where=Where(file=store.path),
                 severity=Severity.NOTE,
-                explanation=tuple(f"`{text}`" for text in left),
+                explanation=some([f"`{text}`" for text in left]),
             )
 
 

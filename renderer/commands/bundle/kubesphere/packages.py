@@ -12,6 +12,7 @@ from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.archives import ArchiveError, unpack
 from renderer.formats.documents.wording import count
 from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
+from renderer.formats.kubesphere.chart import inlined_icon
 from renderer.formats.kubesphere.ks_core import read_ks_core
 from renderer.formats.kubesphere.package import CHART_FILE, METADATA_FILE, Package, read_package
 from renderer.formats.kubesphere.packed import packed_at
@@ -114,9 +115,19 @@ def _open(files: Files, path: str) -> FoundPackage | None:
             tree = FileTree.of((name, content) for name, content in tree.items() if name != CHART_FILE)
     if METADATA_FILE in tree.files:
         package = read_package(tree, shown)
+        if CHART_FILE not in tree.files:
+            _check_icon(package, tree, shown)
         return FoundPackage(path=path, extension=package.extension, package=package, packed=packed)
     core = _core(tree, shown)
     return None if core is None else FoundPackage(path=path, extension=core, package=None, packed=packed)
+
+
+def _check_icon(package: Package, tree: FileTree, shown: str) -> None:
+    """The one thing beside the metadata that the `Chart.yaml` of sources is written from. Raises InputError."""
+    try:
+        inlined_icon(str(package.metadata.get("icon") or ""), tree)
+    except FieldError as error:
+        raise InputError(error.finding().at(Where(file=f"{shown}/{METADATA_FILE}", path="icon"))) from error
 
 
 def _unpacked(content: bytes, path: str) -> tuple[str, FileTree]:
@@ -125,7 +136,8 @@ def _unpacked(content: bytes, path: str) -> tuple[str, FileTree]:
         tree = unpack(content, repeats=True)
     except ArchiveError as error:
         message = f"`{path}` cannot be unpacked: {error}"
-        raise InputError(Finding(code="archive-refused", message=message, where=Where(file=path))) from error
+        hint = "copy the package again from where it was published, or take it out of the directory"
+        raise InputError(Finding(code="archive-refused", message=message, where=Where(file=path), hint=hint)) from error
     roots = {name.partition("/")[0] for name in tree}
     if len(roots) != 1:
         raise InputError(_no_package(path, got=f"an archive with {len(roots)} entries at the top"))

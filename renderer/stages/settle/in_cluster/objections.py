@@ -13,7 +13,8 @@ from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.admission import is_judged, judged_resources
 from renderer.model.objects.manifest import Manifest, ObjectId
-from renderer.stages.settle.in_cluster.units import Target, data_key
+from renderer.stages.settle.in_cluster.units import Target
+from renderer.stages.settle.other_way import cannot_make
 from renderer.stages.settle.trusting_kinds import trusts
 
 __all__ = ["fixed_secrets", "is_whole", "judges_the_job", "lacking", "undefined"]
@@ -56,7 +57,7 @@ def _objection(value: GeneratedValue, group: GeneratedGroup | None) -> str | Non
         return "its group has objects of two extensions, and one of them comes first"
     if value.kind is GeneratedKind.CA_BUNDLE:
         return _bundle_objection(value, group)
-    key = data_key(value)
+    key = value.data_key
     if key is None or _DATA_KEY.match(key) is None:
         return "a Job makes what stands alone under a key of a Secret"
     if value.kind not in _PEM:
@@ -93,27 +94,11 @@ def _wish_objection(wish: CertificateWish) -> str | None:
 
 
 def _cannot(faults: list[tuple[GeneratedValue, str]]) -> Finding:
-    value, why = faults[0]
-    return Finding(
-        code="in-cluster-cannot",
-        message=f"a Job in the cluster cannot make `{value.path}` of `{value.object}`: {why}",
-        where=Where(
-            file=value.source,
-            subject=f"extension {value.component.replace('/', ', ', 1)}, {value.object}",
-            path=value.path or None,
-        ),
-        expected="certificates, keys and random texts in Secrets, and the `caBundle` that goes with them",
-        explanation=(
-            *(f"`{one.path}`: {reason}" for one, reason in faults[1:6]),
-            "settle its group in another way:",
-            "  spec:",
-            "    generated:",
-            "      rules:",
-            f'        - group: "{value.group}"',
-            f"          mode: {Mode.SEALED.value}  # or {Mode.EXTERNAL.value}",
-            "          reason: a Job cannot make it",
-        ),
-        hint="add these lines to the profile, then `sitewright lock`",
+    return cannot_make(
+        "in-cluster-cannot",
+        ("a Job in the cluster", "a Job"),
+        faults,
+        "certificates, keys and random texts in Secrets, and the `caBundle` that goes with them",
     )
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from renderer.model.fields import Json, read_path
+from renderer.model.fields import Json
 from renderer.model.generated.groups import CertificateWish, GeneratedGroup
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
 
-__all__ = ["Target", "Unit", "data_key", "units_of"]
+__all__ = ["Target", "Unit", "units_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +60,6 @@ class Unit:
     def key_of(self, bundle: GeneratedValue) -> str:
         """The key of the home Secret that holds what stands in a `caBundle`."""
         return next(key for key, file in sorted(self.home.files.items()) if file == self.bundles[bundle])
-
-
-def data_key(value: GeneratedValue) -> str | None:
-    """The key of a Secret whose whole text a value is; None for anything else."""
-    steps = read_path(value.path) if "#" not in value.path else ()
-    return str(steps[1]) if value.in_secret and len(steps) == 2 else None
 
 
 def units_of(groups: Iterable[GeneratedGroup], secrets: Mapping[ObjectId, Manifest]) -> tuple[Unit, ...]:
@@ -134,7 +128,7 @@ def _signers_first(
 
 
 def _target(secret: Manifest, files: Mapping[GeneratedValue, str]) -> Target:
-    mine = {data_key(value) or "": file for value, file in files.items() if value.object == secret.id}
+    mine = {value.data_key or "": file for value, file in files.items() if value.object == secret.id}
     metadata = {key: secret.metadata[key] for key in ("labels", "annotations") if secret.metadata.get(key)}
     return Target(
         namespace=secret.id.namespace,
