@@ -118,8 +118,8 @@ class _Asked:
 def _by_digest(images: Sequence[LockedImage], total: int, profile: str) -> Finding:
     return Finding(
         code="image-by-digest",
-        message=f"nodes take {len(images)} of {count(total, 'image')} by digest and ask for no signature: nobody whom "
-        "the trust policy asks for has signed them",
+        message=f"nodes take {len(images)} of {count(total, 'image')} by digest and ask for no signature: too few of "
+        "those whom the trust policy asks for have signed them",
         where=Where(file=profile, path="spec.trust"),
         severity=Severity.WARNING,
         expected="signatures over the images by as many keys as must sign their bundle",

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,19 +73,36 @@ SIGN = ("sign", "--key", "cosign.key", "--tlog-upload=false", "--allow-http-regi
 VERIFY = ("verify", "--key", "cosign.pub", "--insecure-ignore-tlog", "--allow-http-registry")
 
 
+@pytest.fixture
+def by_its_maker(
+    makers: RealRegistry, cosign: Cosign, real: Callable[[str], Path], tmp_path: Path
+) -> Callable[..., dict[str, Any]]:
+    """`by_its_maker(*platforms)`: both images at the makers', `web` signed with all its manifests; index and those."""
+
+    def published_and_signed(*platforms: str) -> dict[str, Any]:
+        layout = ImageLayout(tmp_path / "layout")
+        index = layout.image(WEB, *platforms)
+        layout.image(QUEUE, *platforms)
+        published(layout, QUEUE, real("skopeo"), makers)
+        made = published(layout, WEB, real("skopeo"), makers)
+        signed = cosign(*SIGN, "--recursive", f"{made}@{index['digest']}")
+        assert signed.returncode == 0, signed.stderr
+        found: dict[str, Any] = {**index, **layout.read(index)}
+        return found
+
+    return published_and_signed
+
+
 @pytest.mark.parametrize("platforms", [("linux/amd64",), ("linux/amd64", "linux/arm64")], ids=["whole", "cut"])
 def test_what_a_maker_signed_is_verified_inside(
-    shop: Shop, makers: RealRegistry, site: RealRegistry, cosign: Cosign, real: Callable[[str], Path],
-    platforms: tuple[str, ...], tmp_path: Path,
-) -> None:  # fmt: skip
-    layout = ImageLayout(tmp_path / "layout")
-    index = layout.image(WEB, *platforms)
-    layout.image(QUEUE, *platforms)
-    amd64 = layout.read(index)["manifests"][0]["digest"]
-    published(layout, QUEUE, real("skopeo"), makers)
-    made = published(layout, WEB, real("skopeo"), makers)
-    signed = cosign(*SIGN, "--recursive", f"{made}@{index['digest']}")
-    assert signed.returncode == 0, signed.stderr
+    shop: Shop,
+    site: RealRegistry,
+    cosign: Cosign,
+    by_its_maker: Callable[..., dict[str, Any]],
+    platforms: tuple[str, ...],
+) -> None:
+    index = by_its_maker(*platforms)
+    amd64 = index["manifests"][0]["digest"]
     shop.build()
     shop.ok("lock", PROFILE)
     inside = f"127.0.0.1:{site.port}/mirror/example/web"
@@ -101,15 +119,9 @@ def test_what_a_maker_signed_is_verified_inside(
 
 
 def test_signatures_of_makers_stay_beside_those_of_the_bundles_signers(
-    shop: Shop, makers: RealRegistry, site: RealRegistry, cosign: Cosign, real: Callable[[str], Path], tmp_path: Path
+    shop: Shop, site: RealRegistry, cosign: Cosign, by_its_maker: Callable[..., dict[str, Any]]
 ) -> None:
-    layout = ImageLayout(tmp_path / "layout")
-    index = layout.image(WEB, "linux/amd64")
-    layout.image(QUEUE, "linux/amd64")
-    published(layout, QUEUE, real("skopeo"), makers)
-    made = published(layout, WEB, real("skopeo"), makers)
-    signed = cosign(*SIGN, "--recursive", f"{made}@{index['digest']}")
-    assert signed.returncode == 0, signed.stderr
+    by_its_maker("linux/amd64")
     shop.build()
     shop.ok("lock", PROFILE)
     shop.ok("images", "sync", PROFILE)

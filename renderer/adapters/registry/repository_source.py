@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 from typing import BinaryIO, Final
 
-from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError, Where
+from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.formats.bundle.artifact import (
     BUNDLE_TYPE,
     INDEX_TYPES,
@@ -198,7 +198,7 @@ class RepositorySource:
     def _over_images(self, manifest: Digest) -> tuple[Descriptor, ...]:
         """What the pushed `index.json` lists under cosign's tags: signatures over the bundle's images.
 
-        Nothing when nobody packed the bundle, or the packing list cannot be read: `bundle pull` says so.
+        Nothing when nobody packed the bundle, or the list cannot be read: `bundle pull` says so. Raises RemoteError.
         """
         repository, own = self._address.repository, signature_tag(manifest)
         found = self._registry.manifest(repository, packing_tag(manifest))
@@ -207,9 +207,11 @@ class RepositorySource:
         where = Where(subject=f"packing list of {self._location}")
         try:
             packed = read_packing_list(found.content, where).index
+            if self._registry.has_blob(repository, packed.digest) != packed.size:
+                return ()
             with self._registry.read_blob(repository, packed) as stream:
                 entries = parse_index(stream.read(), where, lambda entry: _is_signature(entry, own))
-        except (BundleRefusedError, RemoteError):
+        except BundleRefusedError:
             return ()
         return tuple(entry.descriptor for entry in entries)
 
