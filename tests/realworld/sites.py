@@ -42,6 +42,8 @@ _VALUES: Mapping[str, Any] = {
     "deepseek-0.1.0": {"global": {"extension": {"ingress": {"domainSuffix": "site.local"}}}},
 }
 """Values without which a chart asks a cluster, or makes an object that none takes."""
+_BESIDE: Mapping[str, tuple[str, ...]] = {"ob-operator-2.3.1": ("cert-manager",)}
+"""What a chart needs and its package does not say (`crd-missing` does)."""
 _HEAD = (
     PROFILE.partition("  extensions:\n")[0]
     .replace("agent: argocd", "agent: flux")
@@ -83,7 +85,7 @@ def locked_sites(place: Path, prefix: str, settled: str, packages: Iterator[Path
             f"{_HEAD.replace('NAME', name)}  extensions:\n"
             '    - {name: ks-core, version: "~4.1.3"}\n'
             f'    - {{name: {facts["name"]}, version: "{facts["version"]}", values: {given}}}\n'
-            + "".join(f"    - {{name: {one}}}\n" for one in beside)
+            + "".join(f"    - {{name: {one}}}\n" for one in (*beside, *_BESIDE.get(path.stem, ())))
             + settled
         )
         names.append(name)
