@@ -15,6 +15,7 @@ from renderer.commands.site.capturing import (
     told,
     wish_of,
 )
+from renderer.commands.site.drift import drift_of, locked_engine
 from renderer.commands.site.image_signers import image_signatures
 from renderer.commands.site.loading import Loader, Workspace, lock_path
 from renderer.errors import CheckFailedError, Finding, InputError, ResolutionError, Severity, Where
@@ -24,7 +25,7 @@ from renderer.model.check import judge
 from renderer.model.fields import Json
 from renderer.model.generated.sealed import Captured
 from renderer.model.images.referrers import PinnedReferrer
-from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtension, LockedImage, drift
+from renderer.model.lock import Lock, LockedBundle, LockedExtension, LockedImage
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.model.resolution import Conflict, Question, Resolution
@@ -167,7 +168,7 @@ def _lock_of(
     return Lock(
         site=site.name,
         sitewright=workspace.version,
-        engine=_engine(workspace),
+        engine=locked_engine(workspace),
         profile=site.digest,
         api_versions=found.api_versions,
         bundles=tuple(
@@ -197,27 +198,6 @@ def _lock_of(
         generated=found.discovered.values,
         certificates=found.discovered.certificates,
         captured=captured,
-    )
-
-
-def _engine(workspace: Workspace) -> LockedEngine:
-    return LockedEngine(name=workspace.engine.name, helm=workspace.engine.helm_version)
-
-
-def drift_of(workspace: Workspace, site: Site, catalog: Catalog, lock: Lock) -> list[Finding]:
-    """How `lock` differs from the site, the verified bundles and the engine of this run."""
-    return drift(
-        lock,
-        profile=site.digest,
-        bundles={one.bundle.name: (one.manifest.digest, one.bundle.sequence) for one in catalog.bundles},
-        engine=_engine(workspace),
-        sitewright=workspace.version,
-        profile_file=site.profile,
-        rollback_allowed=frozenset(
-            one.bundle.name
-            for one in catalog.bundles
-            if any(request.allow_rollback and request.source == one.source for request in site.bundles)
-        ),
     )
 
 

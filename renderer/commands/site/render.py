@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from renderer.commands.site.captured_file import locked_values
+from renderer.commands.site.drift import drift_of
 from renderer.commands.site.loading import Loader, Workspace
-from renderer.commands.site.lock import drift_of
 from renderer.errors import CheckFailedError, Finding, InputError, Severity
 from renderer.model.check import Judgement, judge
 from renderer.model.fields import Json
