@@ -3,8 +3,9 @@
     python tests/benchmarks/bench_generated.py
 
 Five of the charts invent certificates, passwords, names and checksums, fifteen invent nothing. The same render is
-measured with what the lock knows of generated values, and without it (then nothing is settled, and the tree would
-differ at every run): the ratio is what settling costs. Medians of seven, turn by turn, in one process without caches.
+measured with what the lock knows of generated values, and without it (then nothing is settled, the charts make their
+keys, and the tree would differ at every run): the ratio is what settling costs. Medians of seven, turn by turn, in one
+process without caches.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ sys.path.insert(0, str(ROOT))
 from renderer.cli import wiring  # noqa: E402
 from renderer.commands.site.captured_file import locked_values  # noqa: E402
 from renderer.commands.site.loading import Loader  # noqa: E402
-from renderer.inflation import inflate  # noqa: E402
 from renderer.model.lock import Lock  # noqa: E402
 from renderer.model.trees.tree import FileTree  # noqa: E402
-from renderer.pipeline import offers, render  # noqa: E402
+from renderer.pipeline import render  # noqa: E402
 from tests.benchmarks.bench_site import write_chart  # noqa: E402
 from tests.realworld.kubesphere import BUNDLE, PROFILE, TRUST, sitewright  # noqa: E402
 
@@ -98,8 +98,8 @@ def prepare(place: Path) -> None:
     sitewright("lock", "profiles/site.yaml", cwd=place)
 
 
-def rendered(*, settle: bool) -> tuple[float, float]:
-    """Seconds of inflating the charts, and of everything else of a render that shares nothing with another."""
+def rendered(*, settle: bool) -> float:
+    """Seconds of a render that shares nothing with another."""
     loader = Loader(wiring.workspace(wiring.files_around("profiles/site.yaml")))
     site = loader.site("profiles/site.yaml").site
     lock, content = loader.lock("profiles/site.yaml")
@@ -107,11 +107,9 @@ def rendered(*, settle: bool) -> tuple[float, float]:
     captured = locked_values(loader, "profiles/site.yaml", lock)
     catalog, tools = loader.catalog(site, lock), loader.tools(site)
     start = time.perf_counter()
-    inflate(site, offers(lock, catalog, site.profile), tools, lock.api_versions)
-    inflated = time.perf_counter()
     done = render(site, known, content, catalog, tools, FileTree({}), captured)
     assert len(done.tree) > CHARTS * 40
-    return inflated - start, time.perf_counter() - inflated
+    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -121,11 +119,9 @@ def main() -> None:
         rendered(settle=True)
         turns = [(rendered(settle=True), rendered(settle=False)) for _ in range(ROUNDS)]
         os.chdir(ROOT)
-    # both inflate alike, and how long Helm looks for prime numbers is chance
-    inflating = statistics.median(seconds for turn in turns for seconds, _ in turn)
-    one, other = (inflating + statistics.median(turn[at][1] for turn in turns) for at in (0, 1))
+    one, other = (statistics.median(turn[at] for turn in turns) for at in (0, 1))
     print(f"render of {CHARTS} charts, {INVENTIVE} of them inventive: {one:.2f} s with settling, {other:.2f} s without")
-    print(f"settling takes {one / other:.2f} x (goal: at most 1.20 x); {inflating:.2f} s of each is Helm")
+    print(f"settling takes {one / other:.2f} x (goal: at most 1.20 x)")
 
 
 if __name__ == "__main__":
