@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from renderer.errors import Finding, Severity, Where
+from renderer.errors import Finding
 from renderer.model.fields import Json
 from renderer.model.objects.admission import (
     custom_kinds,
@@ -28,6 +28,8 @@ from renderer.model.ordering.apply_order import apply_order
 from renderer.model.ordering.hook_order import HookSlots, hook_slots
 from renderer.model.ordering.requirement_graph import RequirementGraph
 from renderer.model.ordering.wave import Wave, WavePlan
+from renderer.stages.waves.findings import LOWEST_OVERRIDE, compressed, cycle, reserved, too_early
+from renderer.stages.waves.makers import with_makers
 
 SYNC_WAVE: Final = "argocd.argoproj.io/sync-wave"
 _SYNC_OPTIONS: Final = "argocd.argoproj.io/sync-options"
@@ -46,7 +48,6 @@ _TRUST: Final = 5
 _TRUSTED: Final = 6
 _RUNTIME: Final = 7
 _TRUST_CUSTOM: Final = 8
-_LOWEST_OVERRIDE: Final = 11
 
 # Pods are refused, and not queued, while the class that they name is missing.
 _CLASSES: Final = frozenset({"PriorityClass", "RuntimeClass", "StorageClass", "VolumeAttributesClass", "IngressClass"})
@@ -87,52 +88,16 @@ def plan_waves(
     `hooks-compressed` (warning).
     """
     everything = tuple(manifests)
-    needed = _with_makers(everything, requires)
+    needed = with_makers(everything, requires)
     graph = RequirementGraph.of((one.origin.extension for one in everything), needed)
     bases, findings = _bases(graph, overrides)
     slots = {phase: hook_slots(everything, phase, len(places)) for phase, places in _HOOKS.items()}
     planner = _Planner(everything, graph, bases, overrides, slots)
     places = {manifest.id: planner.place(manifest) for manifest in everything}
     for phase, one in slots.items():
-        findings.extend(_compressed(name, phase) for name in sorted(one.compressed))
+        findings.extend(compressed(name, phase, len(_HOOKS[phase])) for name in sorted(one.compressed))
     findings.extend(_out_of_order(everything, graph, places, bases))
     return Planned(plan=_plan(everything, places), bases=bases, findings=tuple(findings))
-
-
-def _with_makers(
-    everything: Iterable[Manifest], requires: Mapping[str, frozenset[str]]
-) -> Mapping[str, frozenset[str]]:
-    """The requirements, and for extensions whose Secrets an operator makes (cert-manager) that operator's extension.
-
-    What such an operator is declared to require of an extension whose Secrets it makes is no order: a package of
-    KubeSphere requires ks-core to be managed by it, and ks-core does not start without its certificates.
-    """
-    made = [one for one in everything if one.origin.source == MADE_BEFORE and not is_built_in_group(one.id.group)]
-    if not made:
-        return requires
-    kinds = custom_kinds(everything)
-    needed = {name: set(names) for name, names in requires.items()}
-    makers: set[tuple[str, str]] = set()
-    for one in made:
-        kind = kinds.get((one.id.group, one.id.kind))
-        if kind is not None and kind.extension != one.origin.extension:
-            needed.setdefault(one.origin.extension, set()).add(kind.extension)
-            makers.add((kind.extension, one.origin.extension))
-    for maker, extension in sorted(makers):
-        needed[maker] = {one for one in needed.get(maker, ()) if extension not in _behind(one, needed, maker)}
-    return {name: frozenset(names) for name, names in needed.items()}
-
-
-def _behind(name: str, needed: Mapping[str, set[str]], but: str) -> set[str]:
-    """The extension itself and everything that it requires, directly or not, without what only `but` leads to."""
-    found: set[str] = set()
-    left = [name]
-    while left:
-        one = left.pop()
-        if one not in found and one != but:
-            found.add(one)
-            left.extend(needed.get(one, ()))
-    return found
 
 
 def _bases(graph: RequirementGraph, overrides: Mapping[str, tuple[int, str]]) -> tuple[dict[str, int], list[Finding]]:
@@ -141,14 +106,14 @@ def _bases(graph: RequirementGraph, overrides: Mapping[str, tuple[int, str]]) ->
     findings: list[Finding] = []
     for knot in graph.knots:
         if len(knot) > 1:
-            findings.append(_cycle(graph.circle(knot), knot))
+            findings.append(cycle(graph.circle(knot), knot))
         deepest = max((bases[name] for name in graph.required_by(knot)), default=0)
         for name in sorted(knot):
             bases[name] = max(_FIRST_BASE, (deepest // _STEP + 1) * _STEP)
             if name in overrides:
-                bases[name] = max(overrides[name][0], _LOWEST_OVERRIDE)
-                if overrides[name][0] < _LOWEST_OVERRIDE:
-                    findings.append(_reserved(name, overrides[name][0]))
+                bases[name] = max(overrides[name][0], LOWEST_OVERRIDE)
+                if overrides[name][0] < LOWEST_OVERRIDE:
+                    findings.append(reserved(name, overrides[name][0]))
     return bases, findings
 
 
@@ -281,9 +246,6 @@ def _marker(place: _Place) -> Manifest:
     return Manifest.of({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}, _MARKER_ORIGIN)
 
 
-# --- findings ----------------------------------------------------------------------------------------------------
-
-
 def _out_of_order(
     everything: tuple[Manifest, ...],
     graph: RequirementGraph,
@@ -302,54 +264,9 @@ def _out_of_order(
             first[extension] = min(wave, first.get(extension, wave))
             last[extension] = max(wave, last.get(extension, wave))
     return [
-        _too_early(name, bases[name], first[name], required, last[required])
+        too_early(name, bases[name], first[name], required, last[required])
         for knot in graph.knots
         for name in sorted(knot & first.keys())
         for required in sorted((graph.edges[name] - knot) & last.keys())
         if last[required] >= first[name]
     ]
-
-
-def _too_early(name: str, wave: int, first: int, required: str, done: int) -> Finding:
-    least = wave + done - first + 1
-    return Finding(
-        code="wave-before-requirement",
-        message=f"`{name}` is put into wave {wave}, before `{required}`, which it requires, is complete",
-        where=Where(subject=f"extension {name}"),
-        expected=f"a wave from {least} on, since the last wave of `{required}` is {done}",
-        got=str(wave),
-        hint=f"set `wave: {least}` for `{name}` in the profile, or an earlier one for `{required}`",
-    )
-
-
-def _cycle(circle: tuple[str, ...], knot: frozenset[str]) -> Finding:
-    return Finding(
-        code="requirement-cycle",
-        message=f"extensions require each other in a circle: {' -> '.join(circle)}",
-        severity=Severity.WARNING,
-        where=Where(subject=f"extension {circle[0]}"),
-        explanation=(f"they start together: {', '.join(sorted(knot))}",),
-        hint="report it to the authors; `wave` and `reason` in the profile put one of them first",
-    )
-
-
-def _reserved(name: str, wave: int) -> Finding:
-    return Finding(
-        code="wave-reserved",
-        message=f"`{name}` cannot be in wave {wave}: the first waves are for namespaces and definitions",
-        where=Where(subject=f"extension {name}"),
-        expected=f"a wave from {_LOWEST_OVERRIDE} to 900",
-        got=str(wave),
-        hint=f"set `wave: {_LOWEST_OVERRIDE}` or a higher one for `{name}` in the profile",
-    )
-
-
-def _compressed(name: str, phase: HookPhase) -> Finding:
-    return Finding(
-        code="hooks-compressed",
-        message=f"`{name}` has hooks of more than {len(_HOOKS[phase])} weights {phase.value} it; the last ones run"
-        " at the same time",
-        severity=Severity.WARNING,
-        where=Where(subject=f"extension {name}"),
-        hint="look at the hooks in records/plan.md; Jobs that wait for each other by themselves are fine",
-    )
