@@ -18,7 +18,7 @@ from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.site import Site
 from renderer.pipeline import place_parts, plan_of, shape
-from renderer.stages.generated import discover
+from renderer.stages.generated.discovering import discover
 from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
 from renderer.stages.settle.sealed.names import with_known_names

@@ -15,7 +15,7 @@ from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.objects.manifest import Manifest, Origin
 from renderer.model.rendering import Inflated
 from renderer.model.site import ValuesLayer
-from renderer.stages.generated import discover
+from renderer.stages.generated.discovering import discover
 from renderer.stages.settle import Settled, settle
 from renderer.stages.values import layer
 

@@ -14,7 +14,7 @@ from renderer.formats.sealed.sops import sops_open
 from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule
 from renderer.model.generated.sealed import NOTHING_CAPTURED
 from renderer.model.objects.manifest import Manifest, ObjectId
-from renderer.stages.generated import discover
+from renderer.stages.generated.discovering import discover
 from renderer.stages.settle import settle
 from renderer.stages.settle.sealed.assembling import assembled
 from renderer.stages.settle.sealed.capturing import Capture, Wish, capture

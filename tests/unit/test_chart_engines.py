@@ -29,7 +29,7 @@ from renderer.model.rendering import Inflated
 from renderer.model.version import Version
 from renderer.ports import ChartEngine, ChartError, Executor
 from renderer.stages.chart import chart_request, read_chart
-from renderer.stages.generated import discover
+from renderer.stages.generated.discovering import discover
 from renderer.stages.settle import settle
 
 Pack = Callable[[str | Mapping[str, str]], bytes]

@@ -21,7 +21,8 @@ from renderer.model.reference import Digest
 from renderer.model.version import Version
 from renderer.stages.chart.plan import chart_request
 from renderer.stages.chart.reading import read_chart
-from renderer.stages.generated import KNOWN_KEYS, OTHER_TIME, discover, rewritten, template_sums
+from renderer.stages.generated import KNOWN_KEYS, OTHER_TIME, rewritten, template_sums
+from renderer.stages.generated.discovering import discover
 from renderer.stages.place import place
 
 Pack = Callable[[str | Mapping[str, str]], bytes]

@@ -13,7 +13,8 @@ from renderer.model.fields import Json, read_path, spell_path
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import HookPhase, Manifest, Origin
 from renderer.model.rendering import Inflated
-from renderer.stages.generated import UseKind, discover, may_invent, scan_templates, template_findings
+from renderer.stages.generated import UseKind, may_invent, scan_templates, template_findings
+from renderer.stages.generated.discovering import discover
 
 ORIGIN = Origin(extension="demo", component="web", source="web/templates/a.yaml")
 

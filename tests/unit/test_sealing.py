@@ -17,7 +17,7 @@ from renderer.model.fields import Json
 from renderer.model.generated.policy import GeneratedPolicy, GeneratedRule, Mode
 from renderer.model.generated.sealed import NOTHING_CAPTURED
 from renderer.model.objects.manifest import Manifest, ObjectId, Origin
-from renderer.stages.generated import discover
+from renderer.stages.generated.discovering import discover
 from renderer.stages.settle import settle
 from renderer.stages.settle.sealed.assembling import assembled, uncaptured
 from renderer.stages.settle.sealed.capturing import Wish, capture

@@ -1,11 +1,11 @@
 """What a chart invents: templates that call such functions, and fields that differ between two renders.
 
 `sitewright lock` scans every chart, renders those that may invent something twice, and writes down what differed;
-`renderer.stages.settle` takes it from there. docs/charts.md lists the functions and says why.
+`renderer.stages.settle` takes it from there. docs/charts.md lists the functions and says why. Comparing
+(`discovering.discover`) is left to those who lock: a render does not load it.
 """
 
 from renderer.stages.generated.checksums import TemplateSums, template_sums
-from renderer.stages.generated.discovering import discover
 from renderer.stages.generated.rewriting import KNOWN_KEYS, OTHER_TIME, Change, rewritten
 from renderer.stages.generated.scanning import (
     TemplateUse,
@@ -24,7 +24,6 @@ __all__ = [
     "TemplateSums",
     "TemplateUse",
     "UseKind",
-    "discover",
     "makes_keys",
     "may_invent",
     "reads_clock",
