@@ -23,8 +23,12 @@ from tests.cluster_eyes.eyes import objects
 from tests.realworld.sites import CERT_MANAGER, IN_CLUSTER, Sites, locked_sites, packages
 
 pytestmark = pytest.mark.real
-OWN_BUNDLE = {"whizard-monitoring-agent-k-admission"}
-"""Webhook configurations whose chart fills in the authority by a Job of its own."""
+OWN_BUNDLE = {
+    "gatekeeper-mutating-webhook-configuration",
+    "gatekeeper-validating-webhook-configuration",
+    "whizard-monitoring-agent-k-admission",
+}
+"""Webhook configurations in which a Job of the chart, or the program itself, fills in the authority."""
 
 
 @dataclass
