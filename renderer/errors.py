@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import ClassVar
+
+from renderer.structs import Struct, field, replace
 
 __all__ = [
     "BundleRefusedError",
@@ -37,8 +38,7 @@ class Severity(Enum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
+class Where(Struct, frozen=True, kw_only=True):
     """The place of a finding: a position in a file, a path inside the document, or an object.
 
     `file` is written as the user named it (relative to the working directory when it lies below it).
@@ -61,8 +61,7 @@ class Where:
         return bool(str(self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One fault: a stable code, one sentence, where it is, what was expected, what was found, what to do.
 
     `hint` is a command wherever a command mends it; `explanation` holds further lines that belong to the message
@@ -77,7 +76,10 @@ class Finding:
     got: str | None = None
     hint: str | None = None
     explanation: tuple[str, ...] = ()
-    details: Mapping[str, object] = field(default_factory=dict, hash=False)
+    details: Mapping[str, object] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.message, self.where, self.got, self.explanation))
 
     def at(self, where: Where) -> Finding:
         """The same finding at another place."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 
 from renderer.errors import Finding, InputError, Where
 from renderer.model.bundles.bundle import Offer
@@ -36,10 +35,10 @@ from renderer.stages.layout import ManifestTexts
 from renderer.stages.memo import Memo
 from renderer.stages.template import render_files, template_context
 from renderer.stages.values import components_on, layer, layers_of
+from renderer.structs import Struct, field, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class Tools(Struct, frozen=True, kw_only=True):
     """What a run works with; the memo and the texts make sixty sites of one bundle share what they have in common.
 
     `version` is that of Sitewright, `templates` are the shipped ones overlaid by the site's own.
@@ -54,8 +53,7 @@ class Tools:
     texts: ManifestTexts = field(default_factory=ManifestTexts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """One component, inflated. `key` holds everything that its objects depend on; `request` is a chart's."""
 
     extension: Extension
@@ -170,8 +168,7 @@ def _named(extension: Extension, component: Component) -> Iterator[None]:
         ) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class Again(Struct, frozen=True, kw_only=True):
     """One component once more: inflated anew if it may invent something, with what its templates say.
 
     `sums` are what checksums in its templates sum, `notes` what a reviewer should know of them.
@@ -207,7 +204,7 @@ def _output(request: ChartRequest, changes: tuple[Change, ...], tools: Tools) ->
     if not changes:
         return tools.engine.inflate(request)
     try:
-        return tools.engine.inflate(replace(request, archive=rewritten(request.archive, changes)))
+        return tools.engine.inflate(request.with_archive(rewritten(request.archive, changes)))
     except ChartError:
         return _output(request, changes[1:], tools)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.checks import kubernetes, node_settings, nodes, ordering, output, sealed, security, supply_chain
@@ -44,6 +43,7 @@ from renderer.stages.settle.sealed.assembling import assembled, uncaptured
 from renderer.stages.settle.sealed.parts import SealedPart, sealed_parts
 from renderer.stages.stored import as_stored
 from renderer.stages.waves import Planned, plan_waves
+from renderer.structs import Struct, replace
 
 OBJECT_RULES: Final[tuple[Rule, ...]] = (*kubernetes.RULES, *ordering.RULES, *security.RULES)
 """Judgements over the plan, the cluster and the secrets mode, and nothing else: sites that share these share them."""
@@ -51,8 +51,7 @@ SITE_RULES: Final[tuple[Rule, ...]] = (*supply_chain.RULES, *nodes.RULES, *seale
 """Judgements that also look at a site's registry, mirrors and lock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shaped:
+class Shaped(Struct, frozen=True, kw_only=True):
     """Objects as the cluster gets them, without waves."""
 
     manifests: tuple[Manifest, ...]

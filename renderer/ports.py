@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 if TYPE_CHECKING:  # types of arguments only: who pushes images need not load what charts and trees are
     from renderer.model.bundles.chart import ChartOutput, ChartRequest
@@ -108,8 +109,7 @@ class Layout(BundleSource, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blob:
+class Blob(Struct, frozen=True, kw_only=True):
     """Content that is about to be written into a layout; `open` gives its bytes from the start, each time."""
 
     descriptor: Descriptor
@@ -213,8 +213,7 @@ class Files(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredLayout:
+class StoredLayout(Struct, frozen=True, kw_only=True):
     """One OCI image layout in a store. `path` is how the user names it; `size` counts the bytes of its files.
 
     `unfinished` is what an interrupted run left behind: nothing reads it. While `busy` is true somebody writes it.
@@ -247,8 +246,7 @@ class BundleStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
+class Author(Struct, frozen=True, kw_only=True):
     """Who a commit is by, and when. The time arrives as a value: no stage and no adapter reads the clock."""
 
     name: str
@@ -256,8 +254,7 @@ class Author:
     when: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(Struct, frozen=True, kw_only=True):
     """What publishing did. `revision` is a commit id, or None for a directory; `changed` counts files.
 
     `notes` are sentences for the person who runs it, such as where a merge request can be opened.
@@ -332,8 +329,7 @@ class Executor(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundManifest:
+class FoundManifest(Struct, frozen=True, kw_only=True):
     """A manifest as a registry serves it: its bytes, what they are said to be, and their digest."""
 
     content: bytes

@@ -6,7 +6,6 @@ Charts that may invent values are inflated twice, and what differs is discovered
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from renderer.errors import Finding
 from renderer.inflation import Again, Part, Tools, asks_for_apis, inflate, inflate_again
@@ -24,10 +23,10 @@ from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
 from renderer.stages.settle.sealed.names import with_known_names
 from renderer.stages.settle.sealed.parts import sealed_parts
 from renderer.stages.settle.sealed.sealing import Work, plan_sealing
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(Struct, frozen=True, kw_only=True):
     """What a lock must know of a site's objects: see docs/decisions/0001. `waves` are numbers by extension.
 
     `capture` and `work` say what is to be captured of generated values, and what of it is to be sealed. `manifests` are

@@ -23,7 +23,6 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,14 +30,14 @@ from renderer.errors import Finding, InputError, Where
 from renderer.model.trees.owned_root import foreign_files, refuse, separate_roots
 from renderer.model.trees.tree import FileTree
 from renderer.ports import Author, Published
+from renderer.structs import Struct
 
 _STAGING: Final = ".sitewright-publish"
 _RENAME_EXCHANGE: Final = 2
 _AT_FDCWD: Final = -100
 
 
-@dataclass(frozen=True, slots=True)
-class _Replacement:
+class _Replacement(Struct, frozen=True):
     """One root that must change: the tree it gets, which of its files stay as they are, and how many do not."""
 
     root: str

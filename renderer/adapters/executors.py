@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
+
+from renderer.structs import Struct
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -13,8 +14,7 @@ R = TypeVar("R")
 __all__ = ["SerialExecutor", "ThreadExecutor"]
 
 
-@dataclass(frozen=True, slots=True)
-class SerialExecutor:
+class SerialExecutor(Struct, frozen=True):
     """One item after another in the calling thread; stops at the first exception."""
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
@@ -22,8 +22,7 @@ class SerialExecutor:
         return [function(item) for item in items]
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadExecutor:
+class ThreadExecutor(Struct, frozen=True):
     """A few items at a time. Two threads are best for Helm on two cores; more gain nothing (DESIGN, measurements)."""
 
     workers: int = 2

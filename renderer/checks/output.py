@@ -12,11 +12,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.trees.tree import FileTree
+from renderer.structs import Struct
 
 _SHAPES: Final = (
     ("a private key", b"PRIVATE KEY", rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
@@ -46,8 +46,7 @@ _RANDOM: Final = "random text behind a word like `password`"
 _SHOWN: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """What looks like a secret in one file: on which lines, what it is, and how sure that is."""
 
     lines: tuple[int, ...]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from renderer import __version__
 from renderer.errors import Finding, RendererError, Severity, Where
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(Struct, frozen=True, kw_only=True):
     """One thing that Sitewright uses: what for, how to find its version, what to do when it is not there."""
 
     name: str

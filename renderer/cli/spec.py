@@ -7,14 +7,13 @@ import what they need when they run: `sitewright --version` loads none of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from renderer.model.outcome import Outcome
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
+class Argument(Struct, frozen=True, kw_only=True):
     """One positional argument (a name without dashes) or one option.
 
     `takes` says how many values: `one`, `maybe` (positional, may be left out), `many` (positional, at least one),
@@ -75,8 +74,7 @@ class Options:
 Handler = Callable[[Options], Outcome]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """One command: `name` is one word, `summary` one line, `description` what a newcomer must know.
 
     A command has either a handler or `commands` of its own (`bundle build`).

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +23,7 @@ from renderer.errors import Finding, InputError, RendererError, UsageError, Wher
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.outcome import Outcome
 from renderer.ports import Author, ChartEngine, Executor, TreeStore
+from renderer.structs import replace
 
 if TYPE_CHECKING:
     from renderer.commands.site.loading import Workspace

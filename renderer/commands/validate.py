@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.errors import Finding, InputError, Severity, Where
@@ -17,6 +16,7 @@ from renderer.formats.trust.policy import read_trust_policy
 from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.ports import Files
+from renderer.structs import Struct, field
 
 __all__ = ["Schemas", "validate"]
 
@@ -60,8 +60,7 @@ def validate(files: Files, paths: Sequence[str], *, schemas: Schemas, explain: b
     )
 
 
-@dataclass(slots=True)
-class _Validation:
+class _Validation(Struct):
     """One run over many files; a trust policy that many profiles share is read once."""
 
     files: Files

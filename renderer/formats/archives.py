@@ -12,10 +12,10 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, Final, Self
 
 from renderer.model.trees.tree import FileTree, RelativePath
+from renderer.structs import Struct
 
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff"
 _BLOCK: Final = 0xFFFF
@@ -35,8 +35,7 @@ class ArchiveError(ValueError):
     """An archive that cannot be read, or that we refuse to read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveLimits:
+class ArchiveLimits(Struct, frozen=True, kw_only=True):
     """What an archive may hold: members, bytes of one file, bytes of all files after decompression."""
 
     members: int = 20_000

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.rendering import Composed
 from renderer.model.site import CheckRules, IgnoreRule
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One judgement over a composed site.
 
     `code` is the code of its findings, and what `checks.ignore[].rule` in a profile names. `title` says what must
@@ -27,8 +26,7 @@ class Rule:
     check: Callable[[Composed], Iterable[Finding]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """What remains of the findings of a run: those that count, and those that the profile accepts."""
 
     findings: tuple[Finding, ...]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from renderer.errors import Finding
+from renderer.structs import Struct
 
 T = TypeVar("T")
 
@@ -92,8 +92,7 @@ def kind_of(value: object) -> str:
     return next((name for kinds, name in names if isinstance(value, kinds)), type(value).__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """One mapping of a document, and the path that leads to it."""
 
     content: Mapping[str, object]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from renderer.model.bundles.trust import Verdict
 from renderer.model.lock import LockedBundle, LockedEngine
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderInputs:
+class RenderInputs(Struct, frozen=True, kw_only=True):
     """The inputs of a render, each by digest; equal inputs and an equal tree before give equal bytes.
 
     `profile` is `Site.digest` and `profile_file` the file it was read from; `lock` is the digest of the lock file;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.generated.groups import CertificateWish, GeneratedGroup, groups_of
@@ -11,18 +10,17 @@ from renderer.model.generated.values import GeneratedValue
 from renderer.model.images.referrers import PinnedReferrer
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
+from renderer.structs import Struct, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedEngine:
+class LockedEngine(Struct, frozen=True, kw_only=True):
     """The chart engine that inflated the charts: `embedded` or `executable`, and the version of its Helm."""
 
     name: str
     helm: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedBundle:
+class LockedBundle(Struct, frozen=True, kw_only=True):
     """One verified bundle by the digest of its manifest."""
 
     name: str
@@ -33,8 +31,7 @@ class LockedBundle:
     signers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedExtension:
+class LockedExtension(Struct, frozen=True, kw_only=True):
     """One resolved extension. `required_by` names extensions, or `profile`. `components` maps names to digests.
 
     `wave` is the number of the wave that its workloads are in; hooks and what waits for them lie around it.
@@ -48,8 +45,7 @@ class LockedExtension:
     wave: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedSignatures:
+class LockedSignatures(Struct, frozen=True, kw_only=True):
     """Who has signed an image for container runtimes: keys of the trust policy by name, sorted.
 
     `bundle` is the one that brings the signatures: its rule says how many there must be.
@@ -59,8 +55,7 @@ class LockedSignatures:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedImage:
+class LockedImage(Struct, frozen=True, kw_only=True):
     """One image that the rendered objects or enabled extensions name. `mirror` is its place in the site registry.
 
     `index` is the index that `digest`, one of its manifests, stands in for, because the registry would refuse a part of
@@ -77,8 +72,7 @@ class LockedImage:
     signatures: LockedSignatures | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(Struct, frozen=True, kw_only=True):
     """Everything pinned, sorted by name. `profile` is the digest of the merged profile (`Site.digest`).
 
     `api_versions` is what charts are told that the cluster serves beyond Kubernetes itself: what the profile says,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from renderer.errors import Finding
 from renderer.model.fields import Json
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """The result of a command that ran to its end; a command that could not raises RendererError instead.
 
     `text` is what stdout shows in the text format, with no line break at its end (empty: show nothing); `document`

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
 from typing import Final
+
+from renderer.structs import Struct, replace
 
 DEFAULT_REGISTRY: Final = "docker.io"
 _HEX: Final = {"sha256": 64, "sha512": 128}
@@ -23,8 +24,7 @@ _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?\Z")
 _NAME_LIMIT: Final = 255
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(Struct, frozen=True, order=True):
     """A content digest, `sha256:<64 hex>` or `sha512:<128 hex>`, lower case."""
 
     algorithm: str
@@ -54,8 +54,7 @@ class Digest:
         return f"{self.algorithm}:{self.hex}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Platform:
+class Platform(Struct, frozen=True, order=True):
     """An OCI platform, `os/architecture[/variant]`."""
 
     os: str
@@ -81,8 +80,7 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ImageReference:
+class ImageReference(Struct, frozen=True, order=True):
     """A fully qualified image reference: registry, repository, and a tag, a digest or both.
 
     Short names are completed as the container runtimes do: `nginx` is `docker.io/library/nginx:latest` when it

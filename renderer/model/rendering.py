@@ -13,6 +13,7 @@ from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId
 from renderer.model.ordering.wave import WavePlan
 from renderer.model.site import Site
 from renderer.model.trees.tree import FileTree
+from renderer.structs import Struct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,7 @@ class DroppedHook:
     manifest: Manifest | None = field(default=None, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalObject:
+class ExternalObject(Struct, frozen=True, kw_only=True):
     """An object that stays out of the tree because it holds secret material; an operator creates it.
 
     `body` has the shape of the object with every generated value replaced by a placeholder, so that
@@ -43,8 +43,7 @@ class ExternalObject:
     fields: tuple[GeneratedValue, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inflated:
+class Inflated(Struct, frozen=True, kw_only=True):
     """The objects of all enabled extensions, before any transformation, in the order of extension and component."""
 
     manifests: tuple[Manifest, ...]
@@ -52,8 +51,7 @@ class Inflated:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Composed:
+class Composed(Struct, frozen=True, kw_only=True):
     """Everything that the tree of a site is written from."""
 
     site: Site
@@ -66,8 +64,7 @@ class Composed:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
+class Rendering(Struct, frozen=True, kw_only=True):
     """The rendered tree of one site (paths relative to `Site.root`), and what the checks found."""
 
     site: Site

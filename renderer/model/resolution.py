@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -13,6 +12,7 @@ from renderer.model.lock import Lock
 from renderer.model.reference import Platform
 from renderer.model.site import Site
 from renderer.model.version import Constraint, Version
+from renderer.structs import Struct, field, replace
 
 PROFILE: Final = "profile"
 """The name under which the profile itself stands among those who require an extension."""
@@ -21,8 +21,7 @@ ANY_RELEASE: Final = Constraint.parse("*")
 """What a want without a range asks for: every version but prereleases."""
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(Struct, frozen=True):
     """An extension that the profile enables. Without a range any release will do (as with `*`)."""
 
     name: str
@@ -37,8 +36,7 @@ class Want:
         return f"{self.name} {self.constraint}" if self.constraint else self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """Everything that a resolution depends on.
 
     `preferred` holds versions to keep while they still fit (an old lock); `upgrade` names extensions whose newest
@@ -108,8 +106,7 @@ class ObstacleKind(Enum):
     ROLE = "role"
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(Struct, frozen=True):
     """Why the cluster cannot take an extension version: what the version needs, what the cluster is."""
 
     kind: ObstacleKind
@@ -130,8 +127,7 @@ def obstacle(question: Question, extension: Extension) -> Obstacle | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """`source` (an extension, or PROFILE) stands on the extension `target`, because of `requirement`.
 
     An optional requirement yields a link when its target is there anyway: it must come up first. `requirement` is
@@ -143,8 +139,7 @@ class Link:
     requirement: Requirement | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """An optional requirement of `source` that brought nothing in, and why."""
 
     source: str
@@ -152,8 +147,7 @@ class Skipped:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
+class Resolution(Struct, frozen=True, kw_only=True):
     """One version for every enabled extension and everything that it requires, all sorted by name."""
 
     extensions: tuple[Extension, ...]
@@ -180,8 +174,7 @@ class CauseKind(Enum):
     PROVIDED_BY = "provided-by"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(Struct, frozen=True, kw_only=True):
     """One fact of a conflict.
 
     WANTS: the profile (`source` is PROFILE) enables `target`. REQUIRES: `versions` of the extension `source` need
@@ -201,16 +194,14 @@ class Cause:
     capability: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """An offered version of an extension that takes part in a conflict, and why the cluster refuses it, if it does."""
 
     version: Version
     obstacle: Obstacle | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class Conflict(Struct, frozen=True, kw_only=True):
     """Why there is no resolution: `causes` cannot all hold, told from the profile downwards.
 
     `candidates` holds, for every extension that the causes name, what the bundles offer (newest first; empty when

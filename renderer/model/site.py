@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from renderer.model.fields import Json
 from renderer.model.generated.policy import GeneratedPolicy
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Constraint, Version
+from renderer.structs import Struct, field
 
 
 class GitOpsAgent(Enum):
@@ -86,8 +86,7 @@ class SecretsMode(Enum):
     SOPS = "sops"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
+class Cluster(Struct, frozen=True, kw_only=True):
     """What charts and checks may know of the cluster. `capacity` is what the profile says the nodes have together."""
 
     kubernetes: Version
@@ -101,16 +100,14 @@ class Cluster:
     storage_classes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretReference:
+class SecretReference(Struct, frozen=True, kw_only=True):
     """A Secret that exists in the cluster; never its content."""
 
     name: str
     namespace: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteRegistry:
+class SiteRegistry(Struct, frozen=True, kw_only=True):
     """The site's registry. `projects` maps a source registry host to a project (path prefix); `*` is the rest."""
 
     url: str
@@ -142,8 +139,7 @@ class SiteRegistry:
         return self.projects.get(registry, self.projects.get("*"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nodes:
+class Nodes(Struct, frozen=True, kw_only=True):
     """How node files are delivered. `image` runs the script of the DaemonSet: any image with a shell.
 
     With `policy` there is a `policy.json` among them.
@@ -158,8 +154,7 @@ class Nodes:
             raise ValueError(f"`delivery: {self.delivery.value}` needs an `image` that has a shell")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitOps:
+class GitOps(Struct, frozen=True, kw_only=True):
     """Where the tree goes and who applies it. `path` is the tree's directory in the repository or `""`."""
 
     agent: GitOpsAgent
@@ -168,8 +163,7 @@ class GitOps:
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleRequest:
+class BundleRequest(Struct, frozen=True, kw_only=True):
     """A bundle that the profile names. `source` is `oci://…`, or a path relative to the profile's repository."""
 
     source: str
@@ -177,16 +171,14 @@ class BundleRequest:
     allow_rollback: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValuesLayer:
+class ValuesLayer(Struct, frozen=True, kw_only=True):
     """One layer of values and where it was written (`profiles/a.yaml`, `values/ks-core.yaml`)."""
 
     origin: str
     values: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtensionRequest:
+class ExtensionRequest(Struct, frozen=True, kw_only=True):
     """An extension that the profile enables. `values` are layers, lowest first. `wave` needs a `reason`.
 
     `components` holds values for single components by name, above `values`.
@@ -207,8 +199,7 @@ class ExtensionRequest:
             raise ValueError("a wave is a number from 0 to 900")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IgnoreRule:
+class IgnoreRule(Struct, frozen=True, kw_only=True):
     """A finding that the profile accepts: its code, an object glob (`DaemonSet kube-system/*`), why, and until when."""
 
     rule: str
@@ -217,16 +208,14 @@ class IgnoreRule:
     until: date | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRules:
+class CheckRules(Struct, frozen=True, kw_only=True):
     """Which severities fail a render, and which findings are accepted."""
 
     fail: frozenset[Severity] = frozenset({Severity.ERROR})
     ignore: tuple[IgnoreRule, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(Struct, frozen=True, kw_only=True):
     """One loaded, layered profile. `profile` is its file; `digest` covers the merged profile and all files it names."""
 
     name: str

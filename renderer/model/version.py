@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from renderer.structs import Struct
+
 _VERSION_LIMIT: Final = 256
 _CONSTRAINT_LIMIT: Final = 512
 _GROUP_LIMIT: Final = 32
@@ -110,8 +112,7 @@ def _identifier(part: str) -> tuple[bool, int, str]:
     return True, 0, part
 
 
-@dataclass(frozen=True, slots=True)
-class _Comparator:
+class _Comparator(Struct, frozen=True):
     """One operator and its version. `wild` is the first number left open: 0 major, 1 minor, 2 patch, 3 none."""
 
     operator: str

@@ -8,7 +8,6 @@ The rule of a bundle says who must have signed it. Of those, container runtimes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -21,6 +20,7 @@ from renderer.model.fields import Json
 from renderer.model.images.demands import SignatureDemand
 from renderer.model.lock import Lock, LockedImage
 from renderer.model.reference import Digest, ImageReference
+from renderer.structs import Struct
 
 _KINDS: Final = (
     ("ECDSA P-256", Algorithm.ECDSA_P256_SHA256),
@@ -29,8 +29,7 @@ _KINDS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageDemands:
+class ImageDemands(Struct, frozen=True, kw_only=True):
     """By the pinned names of images: what nodes demand of them. An image that is not there is taken by its digest."""
 
     demands: Mapping[ImageReference, SignatureDemand]
@@ -73,14 +72,12 @@ def image_demands(lock: Lock, policy: TrustPolicy, *, today: date, profile: str)
     return ImageDemands(demands=demands, findings=tuple(findings))
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     trusted: TrustedKey
     public: PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """A rule, and those of its keys whose signatures nodes can check today."""
 
     rule: TrustRule

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -22,6 +21,7 @@ from renderer.model.ordering.wave import Wave, WavePlan
 from renderer.model.site import GitOpsAgent
 from renderer.model.trees.orphan import Orphan
 from renderer.model.trees.tree import FileTree
+from renderer.structs import Struct
 
 _NAME_BYTES: Final = 120
 """Of the first part of a file name; namespace, digest and ending come on top, and file systems end at 255."""
@@ -90,8 +90,7 @@ class ManifestTexts:
         return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
+class Laid(Struct, frozen=True, kw_only=True):
     """`manifests/…` relative to `Site.root`; what moved or left; the objects that stay in the cluster unmanaged."""
 
     tree: FileTree

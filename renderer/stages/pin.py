@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.errors import Finding, Severity, Where
@@ -32,6 +31,7 @@ from renderer.model.images.use import ImageUse, UnknownImage
 from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.site import ImagesMode
+from renderer.structs import Struct
 
 _SCHEMA_KINDS: Final = frozenset({"CustomResourceDefinition"})
 _BARE_KEYS: Final = frozenset({"reference", "value"})
@@ -43,8 +43,7 @@ _Edit = tuple[int, int, str]
 """Replace `text[start:end]`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pinned:
+class Pinned(Struct, frozen=True, kw_only=True):
     """The manifests by digest, every use of an image, and what no bundle vouches for: as findings, and as data."""
 
     manifests: tuple[Manifest, ...]

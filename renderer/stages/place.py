@@ -6,13 +6,13 @@ Helm leaves `metadata.namespace` out and lets the installer fill it in; a tree t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.fields import Json
 from renderer.model.objects.manifest import Manifest, ObjectId, Origin
 from renderer.model.objects.scope import BUILT_IN_NAMESPACES, GroupKind, Scope, built_in_scope, scopes_of
+from renderer.structs import Struct
 
 _OURS: Final = Origin(extension="sitewright", component="namespaces", source="namespaces")
 _CRD: Final = ("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -25,8 +25,7 @@ SYNC_OPTIONS: Final = "argocd.argoproj.io/sync-options"
 FLUX_PRUNE: Final = "kustomize.toolkit.fluxcd.io/prune"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(Struct, frozen=True, kw_only=True):
     """The manifests, and what was wrong with them."""
 
     manifests: tuple[Manifest, ...]

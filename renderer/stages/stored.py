@@ -9,7 +9,6 @@ Nullable"). Server-side apply, as Flux does it, is refused with any of them, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.errors import Finding, Severity, Where
@@ -17,12 +16,12 @@ from renderer.model.fields import Json
 from renderer.model.objects.builtin_fields import FIELDS
 from renderer.model.objects.manifest import Manifest
 from renderer.model.objects.workload import mapping
+from renderer.structs import Struct
 
 _CRD: Final = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
-@dataclass(frozen=True, slots=True)
-class _Served:
+class _Served(Struct, frozen=True):
     """One version of a kind: the schema of its objects, and whether their status is a subresource."""
 
     schema: Mapping[str, Json]

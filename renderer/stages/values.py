@@ -7,18 +7,17 @@ and what is forced: a KubeSphere agent is told the cluster's name and role, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from renderer.formats.kubesphere.package import cluster_info, is_agent
 from renderer.model.bundles.extension import ClusterRole, Component, Extension
 from renderer.model.fields import Json, spell_path
 from renderer.model.site import Site, ValuesLayer
+from renderer.structs import Struct
 
 __all__ = ["LayeredValues", "components_on", "layer", "layers_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class LayeredValues:
+class LayeredValues(Struct, frozen=True):
     """What the layers say together.
 
     `origins` names the layer that set each leaf, by its path as people write it (`image.tag`, `["a.b/c"].x`), in path

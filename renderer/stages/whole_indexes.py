@@ -9,7 +9,6 @@ digest is the pin, and the tag in the site registry stands for it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from renderer.errors import Finding, Where
 from renderer.formats.bundle.artifact import INDEX_TYPES
@@ -19,6 +18,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.referrers import PinnedReferrer, speaking_of
 from renderer.model.reference import ImageReference, Platform
 from renderer.model.site import IndexesMode, Site
+from renderer.structs import replace
 
 
 def for_registry(catalog: Catalog, site: Site) -> Catalog:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from renderer.errors import Finding, RemoteError, RendererError
 from renderer.model.images.transfer import Delivery, Traffic
 from renderer.model.reference import Digest
 from renderer.ports import BundleSource, Journal, Progress, Registry
+from renderer.structs import Struct
 from renderer.transfer.crew import Crew
 
 Place = tuple[Digest, str]
 """A blob in a repository."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(Struct, frozen=True, kw_only=True):
     """A delivery that is over: the places that it was for, and why some of them got nothing."""
 
     places: tuple[Place, ...]
@@ -24,8 +23,7 @@ class Delivered:
     traffic: Traffic
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Courier:
+class Courier(Struct, frozen=True, kw_only=True):
     """Brings blobs to repositories. All repositories of one blob are served by one thread, so it is sent once.
 
     `source` gives the layout that a delivery names.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from renderer.errors import Where
 from renderer.formats.bundle.artifact import (
@@ -16,6 +15,7 @@ from renderer.formats.bundle.artifact import (
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import Registry
+from renderer.structs import replace
 
 
 def see_to_referrers(registry: Registry, repository: str, subject: Digest, referring: Sequence[Descriptor]) -> None:

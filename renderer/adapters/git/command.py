@@ -11,12 +11,12 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.git.remote import without_credentials
+from renderer.structs import Struct
 
 if TYPE_CHECKING:
     from git import Git as Program
@@ -64,8 +64,7 @@ _ENVIRONMENT: Final = {
 _LOCKED: Final = re.compile(r"Unable to create '(?P<path>[^'\n]+\.lock)': File exists")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What one run of git gave: exit status, standard output as bytes, standard error as text."""
 
     status: int

@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +16,12 @@ from renderer.adapters.git.command import Git, GitFailedError
 from renderer.adapters.git.remote_side import RemoteSide
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.git.remote import Remote, read_remote
+from renderer.structs import Struct
 
 _AGAIN: Final = "run the same command again: it starts from what the branch holds now"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """An opened repository: git in it, its object format, the tip of the branch (None: no commit yet).
 
     `checkout` is there when the branch is checked out; `clone_of` when this is the stand-in of a remote.

@@ -10,7 +10,6 @@ import base64
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -19,6 +18,7 @@ from renderer.adapters.registry.faults import Faults, Refusal
 from renderer.adapters.registry.patience import Patience
 from renderer.formats.canonical_json import parse_json
 from renderer.model.fields import Fields
+from renderer.structs import Struct
 
 _CHALLENGE_LIMIT: Final = 4096
 _TOKEN_LIMIT: Final = 256 * 1024
@@ -32,8 +32,7 @@ Ask = Callable[[str, str, Mapping[str, str], bytes], tuple[int, bytes]]
 """method, URL, headers, body -> status, body; tries again by itself. Given by the transport."""
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """One demand of `WWW-Authenticate`: a scheme in lower case and its parameters."""
 
     scheme: str

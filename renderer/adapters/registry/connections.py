@@ -11,13 +11,13 @@ import ssl
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from email.message import Message
 from types import TracebackType
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from renderer import __version__
+from renderer.structs import Struct
 
 _IDLE_LIMIT: Final = 20.0
 """Seconds after which an idle connection is not used again: load balancers close theirs after 30 to 60."""
@@ -25,8 +25,7 @@ _KEPT: Final = 16
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a connection leads."""
 
     scheme: str
@@ -51,8 +50,7 @@ class Origin:
         return f"{self.scheme}://{self.netloc}"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """A request body of a known size, in pieces: never whole in memory."""
 
     size: int

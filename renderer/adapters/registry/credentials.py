@@ -15,6 +15,7 @@ from typing import Final
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.canonical_json import parse_json
 from renderer.model.fields import FieldError, Fields, spell_path
+from renderer.structs import Struct
 
 USERNAME: Final = "SITEWRIGHT_REGISTRY_USERNAME"
 PASSWORD: Final = "SITEWRIGHT_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
@@ -32,8 +33,7 @@ class Credentials:
     identity_token: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Helper:
+class Helper(Struct, frozen=True):
     """The program `docker-credential-<name>` knows the credentials of `server`."""
 
     name: str

@@ -7,10 +7,10 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.errors import Finding, RemoteError, Where
+from renderer.structs import Struct
 
 PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _QUOTA = re.compile(r"quota|exceed the configured upper limit|toomanyblobs", re.IGNORECASE)
@@ -19,8 +19,7 @@ _IMMUTABLE = re.compile(r"immutable|already ?exists", re.IGNORECASE)
 _TEXT_LIMIT: Final = 400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """An answer that is none: its status and the beginning of what the registry says (untrusted)."""
 
     status: int
@@ -39,8 +38,7 @@ class Refusal:
         return " ".join(printable.split())[:_TEXT_LIMIT]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faults:
+class Faults(Struct, frozen=True, kw_only=True):
     """Makes the findings of one registry. `proxies` are the proxy variables that are set, `authorities` names of CAs.
 
     `authorities` is None when the system's own are asked. `proxy` is true when the caller named a proxy.

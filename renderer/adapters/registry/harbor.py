@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from renderer.adapters.registry.transport import ANSWER_LIMIT, Received, Request
 from renderer.errors import Finding, InputError, RemoteError, Where
 from renderer.formats.canonical_json import canonical_json, parse_json
 from renderer.model.fields import Fields
+from renderer.structs import replace
 
 _API: Final = "/api/v2.0"
 _PAGE_SIZE: Final = 100

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from renderer.structs import Struct
+
 _LONGEST_ASKED: Final = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Struct, frozen=True, kw_only=True):
     """`attempts` in all; pauses double from `first` to `longest` seconds, without jitter: runs stay repeatable."""
 
     attempts: int = 6

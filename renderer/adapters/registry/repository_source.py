@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from dataclasses import replace
 from typing import BinaryIO, Final
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
@@ -32,6 +31,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Fields
 from renderer.model.reference import Digest
 from renderer.ports import Cache, FoundManifest, Registry
+from renderer.structs import replace
 
 _MEMORY_LIMIT: Final = 256 * 2**20
 _SHOWN: Final = 5

@@ -6,7 +6,6 @@ import http.client
 import socket
 import ssl
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +16,7 @@ from renderer.adapters.registry.credentials import CredentialSource
 from renderer.adapters.registry.faults import Faults, Refusal
 from renderer.adapters.registry.patience import Patience, retry_after
 from renderer.errors import RemoteError
+from renderer.structs import Struct, field, replace
 
 ERROR_LIMIT: Final = 64 * 1024
 ANSWER_LIMIT: Final = 4 * 2**20
@@ -25,8 +25,7 @@ _REDIRECT_LIMIT: Final = 5
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """What is asked. `url` is absolute, or a path of the registry; `subject` names the thing in findings.
 
     A `plain` request brings its own credentials, for an API beside the registry's; they never go to another host.
@@ -42,8 +41,7 @@ class Request:
     plain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(Struct, frozen=True, kw_only=True):
     """A whole answer. `url` is where it came from."""
 
     status: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.usage import misused
 from renderer.errors import Finding
 from renderer.model.outcome import Outcome
+from renderer.structs import Struct, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from renderer.model.site import Site
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Subject:
+class _Subject(Struct, frozen=True, kw_only=True):
     """What a command line speaks of: a site with its lock, or a bundle."""
 
     what: str

@@ -113,13 +113,13 @@ def _render(options: Options) -> Outcome:
 
 
 def _mirrors(options: Options) -> Outcome:
-    from dataclasses import replace
     from pathlib import Path
 
     from renderer.adapters.files import WorkingTree
     from renderer.adapters.layout import open_layout
     from renderer.cli import wiring
     from renderer.commands.site.mirrors import mirrors
+    from renderer.structs import replace
 
     files = wiring.files_around(options.text("profile"))
     with wiring.told_from_here(files) as told:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from renderer.commands.bundle.building.blobs import in_memory
@@ -20,6 +19,7 @@ from renderer.formats.bundle.document import encode_bundle, is_carried, spell_ti
 from renderer.model.bundles.bundle import Bundle, BundleImage, ReferrerForm
 from renderer.model.bundles.extension import Descriptor
 from renderer.ports import Blob
+from renderer.structs import replace
 
 if TYPE_CHECKING:
     from renderer.commands.bundle.building.image_reader import FoundImage

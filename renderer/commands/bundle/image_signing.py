@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from renderer.commands.bundle.signature_store import SignatureStore
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import Finding, InputError, Where
@@ -21,10 +19,10 @@ from renderer.formats.documents.wording import count
 from renderer.formats.trust.keys import PublicKey, parse_public_key
 from renderer.formats.trust.stored import StoredSignature
 from renderer.ports import Layout, Signer
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImagesSigned:
+class ImagesSigned(Struct, frozen=True, kw_only=True):
     """What signing images came to: how many there are, of how many indexes and manifests, and the new signatures."""
 
     images: int
@@ -69,8 +67,7 @@ def sign_images(
     return ImagesSigned(images=carried, subjects=len(subjects), new=new)
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(Struct, frozen=True):
     signer: Signer
     key: PublicKey
     location: str

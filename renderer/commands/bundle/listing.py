@@ -8,7 +8,6 @@ by field; their order and white space say nothing. Copies by skopeo and by `bund
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final, cast
 
 from renderer.commands.bundle.assembly import entry_name, listed
@@ -35,6 +34,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import Json, kind_of
 from renderer.model.reference import Digest
 from renderer.ports import BundleSource
+from renderer.structs import replace
 
 _INDEX_FIELDS: Final = frozenset({"schemaVersion", "mediaType", "manifests"})
 _ENTRY_FIELDS: Final = frozenset({"mediaType", "digest", "size", "artifactType", "annotations"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from renderer.commands.bundle.image_signing import ImagesSigned, sign_images
 from renderer.commands.bundle.signature_store import SignatureStore
@@ -28,6 +27,7 @@ from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.signing import SignatureForm
 from renderer.model.outcome import Outcome
 from renderer.ports import Layout, LayoutWriter, Signer
+from renderer.structs import Struct
 
 
 def sign(
@@ -78,8 +78,7 @@ def _well_formed(parts: BundleParts, location: str) -> ImageManifest:
     return manifest
 
 
-@dataclass(frozen=True, slots=True)
-class _Signing:
+class _Signing(Struct, frozen=True):
     parts: BundleParts
     signer: Signer
     key: PublicKey

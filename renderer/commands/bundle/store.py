@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from renderer.commands.bundle.carrying.delta_check import is_delta
@@ -24,10 +23,10 @@ from renderer.model.reference import Digest
 from renderer.ports import BundleSource, BundleStore, StoredLayout
 from renderer.stages.verify import verify
 from renderer.stages.verify.deltas import verify_delta
+from renderer.structs import Struct, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """One layout of a store: a bundle, or a `delta`; neither, and no `manifest`, when it holds none that can be read.
 
     `standing` says what the trust policy makes of it, `refusal` why it is refused; `sites` are those whose lock

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from renderer.errors import Where
@@ -23,6 +22,7 @@ from renderer.model.fields import Json
 from renderer.model.reference import Digest, Platform
 from renderer.model.resolution import meets
 from renderer.ports import BundleSource
+from renderer.structs import Struct, field, replace
 
 _WIDEST: Final = 64
 """Columns of a label beyond which the others do not follow it."""
@@ -31,8 +31,7 @@ Weights = Mapping[Digest, int]
 """Blobs by their sizes in bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Struct, frozen=True, kw_only=True):
     """One line of the tree.
 
     `blobs` is all that it needs, None where it holds nothing; `own` are the bytes of it that no other of its kind in

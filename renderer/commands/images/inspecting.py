@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.commands.images.referrers import is_part_of, speaks_by_itself
@@ -18,6 +17,7 @@ from renderer.model.images.referrers import PinnedReferrer
 from renderer.model.images.transfer import ImageTarget, Inspection, Lack
 from renderer.model.reference import Digest
 from renderer.ports import FoundManifest, Registry
+from renderer.structs import Struct, field
 from renderer.transfer.crew import Crew
 
 _CHUNK: Final = 1024 * 1024
@@ -39,8 +39,7 @@ def inspect(
     return Inspection(target=target, blobs=look.blobs, lacks=tuple(look.lacks))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Look:
+class _Look(Struct, kw_only=True):
     """Looks at one image, from its tag down to its layers. Nothing is believed but digests."""
 
     target: ImageTarget

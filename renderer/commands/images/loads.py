@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from renderer.errors import BundleRefusedError, Finding, Where
@@ -21,6 +20,7 @@ from renderer.model.images.referrers import PinnedReferrer, speaking_of
 from renderer.model.images.transfer import ImageTarget, Keeping, Shipment, StoredManifest, StoredReferrer
 from renderer.model.reference import Digest, ImageReference
 from renderer.ports import BundleSource
+from renderer.structs import Struct, field
 
 
 class Hold:
@@ -116,8 +116,7 @@ class Hold:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _OverImage:
+class _OverImage(Struct, frozen=True, kw_only=True):
     """The manifest that holds the signatures over one index or manifest of an image."""
 
     digest: Digest
@@ -125,8 +124,7 @@ class _OverImage:
     holder: Descriptor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedImages:
+class SignedImages(Struct, frozen=True, kw_only=True):
     """The signatures over the images of one bundle: which manifests hold them, and what they must look like."""
 
     source: BundleSource
@@ -151,8 +149,7 @@ class SignedImages:
         return found
 
 
-@dataclass(slots=True, kw_only=True)
-class _Load:
+class _Load(Struct, kw_only=True):
     """The manifests of one image, read out of a layout, and the blobs that they name."""
 
     source: BundleSource

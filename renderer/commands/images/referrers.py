@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 
 from renderer.errors import BundleRefusedError, Finding, Where
 from renderer.formats.bundle.artifact import IMAGE_CONFIG, IMAGE_MANIFEST, MANIFEST_TYPES, describe, parse_manifest
@@ -15,6 +14,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.transfer import ImageTarget, Keeping, Shipment, StoredManifest, StoredReferrer
 from renderer.model.reference import Digest
 from renderer.ports import FoundManifest, Registry
+from renderer.structs import replace
 from renderer.transfer.listing import as_referrer, see_to_referrers
 
 _Layer = tuple[Digest, str | None]

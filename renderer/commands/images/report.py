@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from renderer.errors import Finding, RemoteError, Where
 from renderer.formats.documents.wording import count, size, some, table
 from renderer.model.fields import Json
 from renderer.model.images.transfer import Delivery, ImageResult, ImageState, Traffic
 from renderer.model.outcome import Outcome
+from renderer.structs import replace
 
 
 def sync_outcome(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from renderer.commands.images.loads import Hold
 from renderer.commands.images.referrers import look_for_referrers
@@ -13,11 +12,11 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.transfer import Delivery, ImageTarget, Shipment, StoredManifest, StoredReferrer
 from renderer.model.reference import Digest
 from renderer.ports import Journal, Registry
+from renderer.structs import Struct
 from renderer.transfer.crew import Crew
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """One image as the registry has it before a sync.
 
     `tagged` is the digest that its tag stands for now; `manifests` are those that must be pushed, children first, the
@@ -45,8 +44,7 @@ class Standing:
         return self.target.tag is None or self.tagged == self.target.digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(Struct, frozen=True, kw_only=True):
     """All images, and the blobs that some repository lacks. `present` counts blobs that need no work."""
 
     standings: tuple[Standing, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 
 from renderer.commands.images.loads import Hold
 from renderer.commands.images.manifests import push_manifests, tag_causes
@@ -16,12 +15,12 @@ from renderer.errors import Finding, RendererError
 from renderer.model.images.transfer import ImageResult, ImageState, ImageTarget, Traffic
 from renderer.model.outcome import Outcome
 from renderer.ports import Journal, Progress, Registry
+from renderer.structs import Struct, field
 from renderer.transfer.courier import Courier, Delivered, Place
 from renderer.transfer.crew import Crew
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncOptions:
+class SyncOptions(Struct, frozen=True, kw_only=True):
     """How to sync.
 
     `retag` moves tags that stand for another digest; `dry_run` only says what would be done; `recheck` asks for every
@@ -82,8 +81,7 @@ def _result(standing: Standing, state: ImageState, causes: Sequence[Finding]) ->
     return ImageResult(target=standing.target, state=ImageState.FAILED if unique else state, causes=unique)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Run:
+class _Run(Struct, kw_only=True):
     """One sync under way: blobs in threads, and an image's manifests as soon as its last blob is over.
 
     The calling thread keeps the books; only it touches the fields.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.commands.images.inspecting import inspect
@@ -17,13 +16,13 @@ from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import Registry
 from renderer.stages.verify.signers import public_keys
+from renderer.structs import Struct
 from renderer.transfer.crew import Crew
 
 _ROWS: Final = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Struct, frozen=True, kw_only=True):
     """What a verification found: every image, and causes that kept an image from being looked at."""
 
     inspections: tuple[Inspection, ...]

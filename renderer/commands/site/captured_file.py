@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from renderer.commands.site.loading import Loader, generated_path
 from renderer.errors import Finding, InputError, Severity, Where
 from renderer.formats.sealed.age import AgeIdentity, parse_identities
@@ -12,12 +10,12 @@ from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.lock import Lock
 from renderer.model.reference import Digest
 from renderer.ports import KeyText, Sealing
+from renderer.structs import Struct, replace
 
 _KEY_HINT = "export SOPS_AGE_KEY_FILE=FILE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """The file that a lock finds. None when there is none; `findings` are warnings about it."""
 
     path: str

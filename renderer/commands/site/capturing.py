@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from renderer.commands.site.captured_file import Kept, opened
 from renderer.commands.site.loading import Workspace
@@ -16,11 +15,11 @@ from renderer.stages.settle.sealed.capturing import Wish
 from renderer.stages.settle.sealed.effects import effects
 from renderer.stages.settle.sealed.expiry import ending
 from renderer.stages.settle.sealed.sealing import sealed_file
+from renderer.structs import Struct, replace
 from renderer.survey import Survey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Renewal:
+class Renewal(Struct, frozen=True, kw_only=True):
     """What a person asks to be captured anew: groups by name, and those whose certificates end within `30d`.
 
     `moves` are pairs `OLD=NEW`: groups that take over the values of groups that are gone.

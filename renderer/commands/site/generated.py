@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from renderer.commands.site.captured_file import locked_values
 from renderer.commands.site.loading import Loader, Workspace
@@ -20,6 +19,7 @@ from renderer.model.lock import drift as lock_drift
 from renderer.model.outcome import Outcome
 from renderer.model.site import Site
 from renderer.stages.settle import unsettled
+from renderer.structs import Struct, replace
 
 Rulings = Mapping[GeneratedValue, Ruling]
 
@@ -61,8 +61,7 @@ def _drifted(site: Site, lock: Lock) -> Iterator[Finding]:
     return (replace(finding, severity=Severity.WARNING) for finding in found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listing:
+class _Listing(Struct, frozen=True, kw_only=True):
     """What is shown of one site."""
 
     loader: Loader

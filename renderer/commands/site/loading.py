@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from renderer.model.reference import Digest
 from renderer.ports import BundleRepository, BundleSource, ChartEngine, Executor, Files, Sealing
 from renderer.stages.memo import Memo
 from renderer.stages.verify import load_bundle
+from renderer.structs import Struct, field
 
 if TYPE_CHECKING:
     from renderer.formats.profile.site import LoadedSite
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from renderer.model.site import BundleRequest, Site, SiteRegistry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class Workspace(Struct, frozen=True, kw_only=True):
     """What the verbs over sites work with.
 
     `schema` gives a shipped schema by name, `now` is the moment of the run. `repository` opens a repository that
@@ -48,8 +47,7 @@ class Workspace:
     repository: Callable[[BundleAddress, SiteRegistry], BundleRepository] | None = None
 
 
-@dataclass(slots=True)
-class Blobs:
+class Blobs(Struct):
     """Satisfies `renderer.ports.BlobReader` over all bundles of a run; a blob that two sites need is read once."""
 
     sources: dict[Digest, BundleSource] = field(default_factory=dict)
@@ -69,8 +67,7 @@ class Blobs:
         return content
 
 
-@dataclass(slots=True)
-class Loader:
+class Loader(Struct):
     """Loads sites and what they stand on; remembers what several sites share."""
 
     workspace: Workspace

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from renderer.commands.site.captured_file import kept_values
 from renderer.commands.site.capturing import (
@@ -35,6 +34,7 @@ from renderer.stages.mirrors.plan import plan_mirrors
 from renderer.stages.resolve import attempt, resolve
 from renderer.stages.settle.sealed.expiry import expiring_certificates
 from renderer.stages.whole_indexes import cut_indexes
+from renderer.structs import replace
 from renderer.survey import Survey, survey
 
 

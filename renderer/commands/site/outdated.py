@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 
 from renderer.commands.site.loading import Loader, Workspace
@@ -18,10 +17,10 @@ from renderer.model.site import Site
 from renderer.model.version import Constraint
 from renderer.ports import BundleSource, BundleStore
 from renderer.stages.verify import load_bundle
+from renderer.structs import Struct, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _News:
+class _News(Struct, frozen=True, kw_only=True):
     """A locked extension, the newest offer that the profile admits, and the newest of all."""
 
     locked: LockedExtension

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
 from renderer.model.bundles.address import newest, version_tag, versions
 from renderer.model.bundles.bundle import VerifiedBundle
+from renderer.structs import Struct
 
 if TYPE_CHECKING:
     from renderer.model.lock import Lock
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """What to ask the repository for: the tag of a version, or the digest that a lock names."""
 
     tag: str | None = None

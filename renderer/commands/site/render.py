@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from renderer.commands.site.captured_file import locked_values
 from renderer.commands.site.drift import drift_of
@@ -20,10 +19,10 @@ from renderer.pipeline import is_current, render
 from renderer.ports import Author, TreeStore
 from renderer.stages.image_demands import image_demands
 from renderer.stages.settle.sealed.expiry import expiring_certificates
+from renderer.structs import Struct, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedSite:
+class RenderedSite(Struct, frozen=True, kw_only=True):
     """One site after rendering: its tree, the tree that it replaces, what was found. Equal trees: nothing to do."""
 
     site: Site

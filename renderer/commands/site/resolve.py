@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from renderer.commands.site.loading import Loader, Workspace, lock_path
 from renderer.commands.site.lock import resolution_of
@@ -20,6 +19,7 @@ from renderer.model.trees.tree import FileTree
 from renderer.model.version import Constraint, Version
 from renderer.stages.explain import explain
 from renderer.stages.resolve import attempt, resolve
+from renderer.structs import replace
 
 
 def resolve_profile(workspace: Workspace, profile: str) -> Outcome:

@@ -8,7 +8,6 @@ not been verified: everything is bounded, and nothing of it counts until `render
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from renderer.errors import BundleRefusedError, Finding, Where
@@ -17,6 +16,7 @@ from renderer.formats.trust.cosign import signature_tag
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.fields import FieldError, Fields, Json, spell_path
 from renderer.model.reference import Digest, Platform
+from renderer.structs import Struct, field, replace
 
 T = TypeVar("T")
 
@@ -52,8 +52,7 @@ ReadBlob = Callable[[Descriptor], bytes]
 """The checked bytes behind a descriptor; `BundleSource.blob` is one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageManifest:
+class ImageManifest(Struct, frozen=True, kw_only=True):
     """An OCI image manifest."""
 
     config: Descriptor
@@ -85,8 +84,7 @@ class ImageManifest:
         return canonical_json(body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexEntry:
+class IndexEntry(Struct, frozen=True, kw_only=True):
     """One entry of an image index (or of a layout's `index.json`)."""
 
     descriptor: Descriptor
@@ -98,8 +96,7 @@ class IndexEntry:
         return self.descriptor.annotations.get(REF_NAME)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArtifactKind:
+class ArtifactKind(Struct, frozen=True, kw_only=True):
     """What is signed: a bundle, or a delta between two. `made_by` is the command that makes one."""
 
     noun: str

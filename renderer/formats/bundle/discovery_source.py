@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from renderer.formats.bundle.source_file import Path, SourceFile
 from renderer.model.bundles.extension import Component, Extension
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import ImageReference
 from renderer.model.version import Version
+from renderer.structs import Struct
 
 __all__ = ["Acceptance", "DiscoverySource", "SourceValueSet", "read_discovery"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceValueSet:
+class SourceValueSet(Struct, frozen=True, kw_only=True):
     """Values under which the extensions that `extension` (a glob) names are inflated once more.
 
     They lie above the component's own values; `component` narrows them to one. `labels` are those of a site, which
@@ -40,8 +39,7 @@ class SourceValueSet:
         return named and fnmatch.fnmatchcase(extension.name, self.extension)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True, kw_only=True):
     """Why the bundle may lack the images that the glob `reference` names (full references, with tag)."""
 
     reference: str
@@ -53,8 +51,7 @@ class Acceptance:
         return fnmatch.fnmatchcase(str(reference), self.reference)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiscoverySource:
+class DiscoverySource(Struct, frozen=True, kw_only=True):
     """The whole section. `kubernetes` are the versions that charts are told; none: one that the extension allows."""
 
     kubernetes: tuple[Version, ...] = ()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.errors import BundleRefusedError, Finding, Where
@@ -32,6 +31,7 @@ from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.bundle import Bundle, BundleImage
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest, ImageReference
+from renderer.structs import Struct, field
 
 IMAGE_SIGNATURES_LIMIT: Final = 2**20
 """Bytes of the manifest that holds the signatures of one index or manifest."""
@@ -40,8 +40,7 @@ ALL_IMAGE_SIGNATURES_LIMIT: Final = 16 * 2**20
 _SIGNATURE_LIMIT: Final = 8 * 1024
 
 
-@dataclass(slots=True)
-class SignedSubject:
+class SignedSubject(Struct):
     """An index or a manifest of an image that a bundle carries, and what its signatures say.
 
     `names` are the identities under which the bundle has it, each signed for itself; `beside` are manifests under the

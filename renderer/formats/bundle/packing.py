@@ -10,7 +10,6 @@ saves looking, and keeps everything from being deleted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.errors import Where
@@ -24,6 +23,7 @@ from renderer.formats.bundle.artifact import (
 )
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 PACKING_TYPE: Final = "application/vnd.sitewright.packing.v1+json"
 PACKING_INDEX: Final = "application/vnd.sitewright.packing.index.v1+json"
@@ -31,8 +31,7 @@ _PACKED_BLOB: Final = "application/octet-stream"
 """Of every layer: a registry that knew what they are would look into them."""
 
 
-@dataclass(frozen=True, slots=True)
-class PackingList:
+class PackingList(Struct, frozen=True):
     """The layout's `index.json`, and every blob of the layout by digest and size; media types are not told."""
 
     index: Descriptor

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from renderer.formats.bundle.source_file import Path
 from renderer.model.fields import FieldError, Fields
 from renderer.model.reference import DEFAULT_REGISTRY, Digest, ImageReference
+from renderer.structs import Struct, replace
 
 __all__ = ["OCI", "RemoteChart", "RemoteImage", "RemoteName", "read_chart", "read_images"]
 
@@ -21,8 +21,7 @@ OCI: Final = "oci://"
 _HUB: Final = "registry-1.docker.io"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteName:
+class RemoteName(Struct, frozen=True, kw_only=True):
     """A manifest in a registry: by tag, by digest, or by both, and then the digest decides.
 
     `url` is the registry's address, `at` the field of the document that names it all.
@@ -50,16 +49,14 @@ class RemoteName:
         return f"{OCI}{self.url.partition('://')[2]}/{self.repository}{tag}{digest}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteImage:
+class RemoteImage(Struct, frozen=True, kw_only=True):
     """An image that the bundle carries under the name `reference` (with its tag), and where it is taken from."""
 
     reference: ImageReference
     source: RemoteName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteChart:
+class RemoteChart(Struct, frozen=True, kw_only=True):
     """A Helm chart in a registry. Without a digest it is whatever the tag of its version stands for."""
 
     source: RemoteName

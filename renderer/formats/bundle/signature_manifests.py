@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.formats.bundle.artifact import IMAGE_CONFIG, IMAGE_MANIFEST, REF_NAME, ImageManifest, describe
@@ -23,13 +22,13 @@ from renderer.formats.trust.dsse import SIGN_PREDICATE
 from renderer.formats.trust.pem import pem_of
 from renderer.formats.trust.sigstore import BUNDLE_CONTENT, BUNDLE_MEDIA_TYPE, BUNDLE_PREDICATE
 from renderer.model.bundles.extension import Descriptor
+from renderer.structs import Struct, replace
 
 _EMPTY: Final = b"{}"
 _EMPTY_TYPE: Final = "application/vnd.oci.empty.v1+json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureManifest:
+class SignatureManifest(Struct, frozen=True, kw_only=True):
     """A manifest of signatures as `index.json` lists it, and the blobs that it needs: itself and what is new."""
 
     descriptor: Descriptor

@@ -7,7 +7,6 @@ of the document and stay inside the working tree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -28,6 +27,7 @@ from renderer.model.bundles.extension import (
 from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
+from renderer.structs import Struct, replace
 
 KIND: Final = "bundle-source"
 _NO_VERSION: Final = Version(0, 0, 0)
@@ -41,8 +41,7 @@ _FORMS: Final = {
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceComponent:
+class SourceComponent(Struct, frozen=True, kw_only=True):
     """One component, before its files are read."""
 
     name: str
@@ -55,8 +54,7 @@ class SourceComponent:
     values_schema: SourceFile | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceExtension:
+class SourceExtension(Struct, frozen=True, kw_only=True):
     """An extension described in the document; `extension` has no components yet."""
 
     extension: Extension
@@ -64,23 +62,20 @@ class SourceExtension:
     at: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourcePackages:
+class SourcePackages(Struct, frozen=True, kw_only=True):
     """KubeSphere packages: a path, or a glob of paths."""
 
     packages: SourceFile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredImage:
+class DeclaredImage(Struct, frozen=True, kw_only=True):
     """An image that the document names by digest; the bundle vouches for it without carrying it."""
 
     image: BundleImage
     at: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceLayout:
+class SourceLayout(Struct, frozen=True, kw_only=True):
     """All images of an OCI layout or a docker archive, which the bundle carries.
 
     With `reference` there is one image, and that is its name. With `images` only those of them are taken.
@@ -94,8 +89,7 @@ class SourceLayout:
 SourceImage = DeclaredImage | SourceLayout | RemoteImage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleSourceDocument:
+class BundleSourceDocument(Struct, frozen=True, kw_only=True):
     """A whole bundle source. `created` is None when the document leaves it to SOURCE_DATE_EPOCH.
 
     `platforms` is empty when it leaves them to the command line.

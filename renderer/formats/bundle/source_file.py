@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from renderer.formats.documents.named_files import inside_repository
 from renderer.model.fields import FieldError
+from renderer.structs import Struct
 
 __all__ = ["Path", "SourceFile"]
 
@@ -13,8 +12,7 @@ Path = tuple[str | int, ...]
 """Steps from the root of the document to a field."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True, kw_only=True):
     """A path that the document names: from the root of the working tree, and the field that says so."""
 
     path: str

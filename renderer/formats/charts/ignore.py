@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.model.trees.tree import FileTree
+from renderer.structs import Struct
 
 IGNORE_FILE: Final = ".helmignore"
 _ALWAYS: Final = "templates/.?*"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """One line. `whole` matches the path, otherwise only its last part is looked at."""
 
     pattern: re.Pattern[str]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
 from renderer.model.fields import FieldError, Json, spell_path
+from renderer.structs import Struct, replace
 
 __all__ = ["Document", "Faults", "Path", "Place", "locate_error", "merge_layers"]
 
@@ -16,8 +17,7 @@ Path = tuple[str | int, ...]
 """Steps from the root of a document: keys of mappings, indexes of lists."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where one value stands. Lines and columns count from 1; `key` is the place of its key, if it has one.
 
     `spelled` is the text of a plain scalar that is no text (`1.10`, `true`), as it was written. `span` is the range of

@@ -8,12 +8,12 @@ root. Nothing is read here: content comes through the callables of `renderer.por
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
 from renderer.formats.documents.document import Document, Path
 from renderer.model.fields import FieldError, Json, kind_of
+from renderer.structs import Struct
 
 __all__ = ["ListFiles", "NamedFiles", "ReadFile", "inside_repository"]
 
@@ -50,8 +50,7 @@ def inside_repository(path: str, directory: str = "") -> str:
     return "/".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedFiles:
+class NamedFiles(Struct, frozen=True):
     """Reads the files that `document` names; every complaint is a FieldError at the field that names the file."""
 
     document: Document

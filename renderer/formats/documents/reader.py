@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from renderer.errors import Finding, Where
 from renderer.formats.documents.located import Faults, Path, Place
 from renderer.formats.kubernetes.yaml_scalars import Scalar, key_text, kubernetes_number, resolve_plain
 from renderer.model.fields import Json, kind_of, spell_path
+from renderer.structs import Struct, field
 
 __all__ = ["DocumentLimits", "DocumentReader", "UnreadableError", "core_scalar", "fault_at"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentLimits:
+class DocumentLimits(Struct, frozen=True, kw_only=True):
     """What a document that a person writes may cost. `aliased` counts the values that aliases stand for."""
 
     bytes: int = 2**19
@@ -77,8 +76,7 @@ def core_scalar(text: str) -> Scalar:
     return text
 
 
-@dataclass(slots=True)
-class _Anchored:
+class _Anchored(Struct):
     """What an alias stands for, once it has been read."""
 
     value: Json = None
@@ -87,8 +85,7 @@ class _Anchored:
     open: bool = True
 
 
-@dataclass(slots=True)
-class DocumentReader:
+class DocumentReader(Struct):
     """Reads one document out of the events of ruamel.yaml; gathers faults and goes on where it can.
 
     After `read` the result is in `value`, `places` and `faults`. `read` raises UnreadableError.

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.model.trees.tree import FileTree
+from renderer.structs import Struct
 
 REGULAR: Final = "100644"
 _COMMIT_MARK: Final = b":1"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of a tree listing: mode (`100644`), kind (`blob`, `tree`, `commit`), object id in hexadecimal."""
 
     mode: str
@@ -26,8 +25,7 @@ class Entry:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """Author or committer of a commit as git writes it: `Name <email>`, seconds since 1970, offset `+0000`."""
 
     who: str
@@ -38,8 +36,7 @@ class Signature:
         return f"{self.who} {self.seconds} {self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """What must change in a commit's tree. `put` maps paths to contents, with the ids that these will have."""
 
     put: Mapping[str, tuple[str, bytes]]

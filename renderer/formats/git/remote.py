@@ -7,8 +7,9 @@ take for an option or for a program to run (`ext::`, `-u…`) never reaches it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from renderer.structs import Struct
 
 SCHEMES: Final = ("ssh", "https", "file")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)\Z", re.DOTALL)
@@ -19,8 +20,7 @@ _PUSH_LINE = re.compile(r"(?P<flag>[ +\-*!=])\t(?P<refs>[^\t]*)\t(?P<summary>.*)
 _LINK = re.compile(r"https?://[^\s]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """A repository that is reached through one of git's transports. `url` goes to git, `shown` into messages."""
 
     url: str
@@ -68,8 +68,7 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub("", text)
 
 
-@dataclass(frozen=True, slots=True)
-class PushAnswer:
+class PushAnswer(Struct, frozen=True):
     """What `git push --porcelain` said of our ref. `reason` is empty when it was accepted."""
 
     accepted: bool

@@ -7,7 +7,6 @@ See docs/decisions/0002-kubernetes-own-yaml.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from renderer.formats.kubernetes.writer import UnwritableError, dump, dump_manifest
@@ -22,6 +21,7 @@ from renderer.formats.kubernetes.yaml_events import (
 from renderer.formats.kubernetes.yaml_faults import DEFAULT, Limits, YamlError, fault_at
 from renderer.formats.kubernetes.yaml_values import DuplicateKey, ValueBuilder
 from renderer.model.fields import Json
+from renderer.structs import Struct
 
 __all__ = [
     "DEFAULT",
@@ -40,8 +40,7 @@ _RETRIED_BYTES: Final = 32 * 2**20
 """How many bytes may be parsed again because of `\\'` in them."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedDocument:
+class LoadedDocument(Struct, frozen=True):
     """One document that is not empty: its value, the line (from 1) on which it starts, the keys it gives twice.
 
     Values that an alias repeats are one and the same Python object: never change a loaded value in place.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from renderer.structs import Struct
 
 
 class YamlError(ValueError):
@@ -30,8 +31,7 @@ def fault_at(event: Any, message: str, code: str = "yaml-syntax") -> YamlError:
     return YamlError(message, mark.line + 1, mark.column + 1, code)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """What a stream may cost. An alias counts as everything it stands for, in nodes and in depth."""
 
     bytes: int = 64 * 2**20

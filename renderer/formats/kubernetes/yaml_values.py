@@ -5,7 +5,6 @@ Everything is bounded, because charts and bundles come from elsewhere. What a sc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 from renderer.formats.kubernetes.yaml_events import (
@@ -30,18 +29,17 @@ from renderer.formats.kubernetes.yaml_scalars import (
     resolve_tagged,
 )
 from renderer.model.fields import Json
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class DuplicateKey:
+class DuplicateKey(Struct, frozen=True):
     """A key that stands twice in one mapping. Kubernetes takes the last one without a word."""
 
     line: int
     key: str
 
 
-@dataclass(slots=True)
-class _Anchored:
+class _Anchored(Struct):
     """What an alias stands for; `scalar` is the value before it was fitted into JSON. `open`: it is being read."""
 
     open: bool = True

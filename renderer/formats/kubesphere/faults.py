@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TypeVar
 
 from renderer.errors import Finding, InputError, Where
 from renderer.model.fields import FieldError, Fields, spell_path
+from renderer.structs import replace
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 
@@ -28,6 +27,7 @@ from renderer.model.fields import FieldError, Fields, Json
 from renderer.model.reference import ImageReference
 from renderer.model.trees.tree import FileTree
 from renderer.model.version import Constraint, Version
+from renderer.structs import replace
 
 __all__ = [
     "AGENT_TAG",

@@ -11,20 +11,19 @@ is installed; `is_agent` tells them apart. What the controller knows only of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.errors import Finding
 from renderer.formats.kubesphere.permissions import Grant
 from renderer.model.bundles.extension import Component, ComponentKind, Descriptor, Extension
 from renderer.model.fields import Fields, Json
+from renderer.structs import Struct, replace
 
 HOST_TAG: Final = "extension"
 AGENT_TAG: Final = "agent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class Package(Struct, frozen=True, kw_only=True):
     """What a package says: the extension without components, and the parts its components are made of.
 
     `metadata` is the content of `extension.yaml`, `dependencies` those of its chart, `grants` the rights that

@@ -7,13 +7,13 @@ what it cannot read there it leaves out without a word, so the installer would h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.errors import Finding, Where
 from renderer.formats.kubernetes.manifests import Limits, YamlError, load_documents
 from renderer.model.fields import FieldError, Fields, Json, spell_path
 from renderer.model.trees.tree import FileTree
+from renderer.structs import Struct, replace
 
 __all__ = ["PERMISSIONS_FILE", "Grant", "read_permissions", "summary"]
 
@@ -22,8 +22,7 @@ _HINT: Final = "mend the file, or tell the package's author: KubeSphere grants f
 _LIMITS: Final = Limits(bytes=4 * 2**20, depth=64, nodes=100_000, aliased=10_000, documents=200)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """One rule (rbac.authorization.k8s.io/v1, PolicyRule). `cluster` is False for the extension's namespace only."""
 
     cluster: bool

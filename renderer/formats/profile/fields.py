@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from renderer.formats.documents.document import Document, Faults, Path
 from renderer.formats.documents.named_files import NamedFiles
 from renderer.model.fields import FieldError, Fields, Json
+from renderer.structs import Struct, field
 
 __all__ = ["Reading"]
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One profile being read: its document, the files it names, what is wrong so far.
 
     The methods read like those of `Fields`, but remember a fault instead of raising it and return the default. A

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, cast
 
 from renderer.errors import Finding, InputError
 from renderer.formats.documents.document import Document, Faults, Path, merge_layers, parse_document
 from renderer.formats.documents.named_files import ReadFile, inside_repository
 from renderer.model.fields import FieldError, Fields, Json
+from renderer.structs import Struct, field
 
 __all__ = ["API_VERSION", "KIND", "merged_profile"]
 
@@ -42,8 +42,7 @@ def _without_nulls(value: Json) -> Json:
     return {key: _without_nulls(below) for key, below in value.items() if below is not None}
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """A walk over profiles, depth first: what a file extends is laid down before the file itself."""
 
     read: ReadFile

@@ -7,7 +7,6 @@ at once, each fault in the file that set the key. docs/profile.md describes the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.errors import Finding
@@ -25,14 +24,14 @@ from renderer.model.bundles.extension import dns_label
 from renderer.model.fields import Fields, Json, spell_path
 from renderer.model.reference import Digest
 from renderer.model.site import SecretsMode, Site
+from renderer.structs import Struct
 
 __all__ = ["LoadedSite", "read_profile"]
 
 _TRUST_LIMIT: Final = 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedSite:
+class LoadedSite(Struct, frozen=True, kw_only=True):
     """A site, and where its profile was written.
 
     `document` is the merged profile without `extends`; its places lie in the files of all layers. `layers` are the

@@ -25,6 +25,7 @@ from renderer.model.fields import FieldError, Fields, Json, spell_path
 from renderer.model.generated.hidden import Hidden
 from renderer.model.generated.recipient import AgeRecipient
 from renderer.model.generated.sealed import Captured
+from renderer.structs import Struct
 
 __all__ = [
     "API_VERSION",
@@ -50,8 +51,7 @@ Volume = Mapping[str, Json]
 """A document of SOPS that holds secrets and nothing else."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedFile:
+class GeneratedFile(Struct, frozen=True, kw_only=True):
     """The file of a site. `current` is None where nothing is secret; `earlier` could not be joined for want of a key.
 
     Both are documents of SOPS, the second ones as text.
@@ -63,8 +63,7 @@ class GeneratedFile:
     earlier: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
+class Secret(Struct, frozen=True, kw_only=True):
     """One captured secret: the group and its revision, the names of the fields that it stands in, and the value."""
 
     group: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.formats.sealed.age import Random
 from renderer.formats.sealed.ciphers import TAG_LENGTH, gcm_open, gcm_seal
+from renderer.structs import Struct
 
 __all__ = ["KEY_LENGTH", "Clear", "Scalar", "hashed", "is_sealed", "open_value", "seal_value", "sealed_iv"]
 
@@ -31,8 +31,7 @@ _IV_LENGTHS: Final = range(8, 129)
 _LONGEST_NUMBER: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Clear:
+class Clear(Struct, frozen=True):
     """What stood in a sealed value. A comment (SOPS seals those too) is no part of the document's MAC."""
 
     value: Scalar

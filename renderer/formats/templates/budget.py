@@ -11,12 +11,12 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from renderer.formats.kubernetes.writer import UnwritableError, dump
 from renderer.formats.kubernetes.yaml_quoting import double_quoted
 from renderer.model.fields import kind_of
+from renderer.structs import Struct
 
 _WIDTH: Final = 200
 _NUMBER_BITS: Final = 256
@@ -30,8 +30,7 @@ class OverBudgetError(Exception):
     """A template asked for more than it may have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateLimits:
+class TemplateLimits(Struct, frozen=True, kw_only=True):
     """What one rendering may cost.
 
     `source` is the size of one template and `text` that of any text that it makes, its output included, in

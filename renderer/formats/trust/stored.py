@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.formats.trust.cosign import payload_digest
 from renderer.formats.trust.dsse import pre_authentication, statement_digest
 from renderer.model.bundles.signing import SignatureForm
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 _SIGNATURE_LIMIT: Final = 8 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSignature:
+class StoredSignature(Struct, frozen=True):
     """One signature as it was found, unchecked.
 
     `payload` is what speaks of the manifest, byte for byte: a simple signing document (`cosign-tag`), the content of a

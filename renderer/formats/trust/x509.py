@@ -12,13 +12,13 @@ a signature was made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 from renderer.formats.trust.certificate import Certificate, parse_certificate
 from renderer.formats.trust.pem import certificates_of
+from renderer.structs import Struct
 
 PATH_LIMIT: Final = 6
 """Certificates on a path, the signer's and the root's included."""
@@ -41,8 +41,7 @@ _SIGNED_WITH: Final = {
 _PSS_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 
 
-@dataclass(frozen=True, slots=True)
-class Authority:
+class Authority(Struct, frozen=True):
     """A company's certificates: `roots` are believed by themselves, `intermediates` only when a root leads to them."""
 
     roots: tuple[Certificate, ...]

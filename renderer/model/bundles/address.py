@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.model.reference import Digest, ImageReference
 from renderer.model.version import Constraint, Version
+from renderer.structs import Struct, replace
 
 SCHEME: Final = "oci://"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleAddress:
+class BundleAddress(Struct, frozen=True, kw_only=True):
     """A repository, and in it one bundle by tag or by digest, or none in particular."""
 
     host: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -13,6 +12,7 @@ from renderer.model.bundles.extension import Descriptor, Extension, extension_na
 from renderer.model.bundles.trust import Verdict
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
+from renderer.structs import Struct, field
 
 _WORD: Final = re.compile(r"[A-Za-z0-9]+\Z")
 
@@ -28,8 +28,7 @@ class ReferrerForm(Enum):
     """An entry of the image's own index for the platform `unknown/unknown`, as BuildKit stores attestations."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Referrer:
+class Referrer(Struct, frozen=True, kw_only=True):
     """A manifest that speaks of an image: a signature, an attestation, an SBOM.
 
     `content` is an image manifest; its `artifact_type` says what it is, when it says so. `subject` is the image's
@@ -50,8 +49,7 @@ class Referrer:
             raise ValueError(f"the tag of a referrer begins with its subject: `{beside}…`, not `{self.tag}`")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleImage:
+class BundleImage(Struct, frozen=True, kw_only=True):
     """One image that a bundle vouches for.
 
     `reference` has the tag by which manifests name it. `content` is the index (or, for a single-platform image, the
@@ -79,8 +77,7 @@ class BundleImage:
         return self.content.digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class Bundle(Struct, frozen=True, kw_only=True):
     """The content of a bundle's config blob (`bundle.json`). `sequence` only ever grows from version to version."""
 
     name: str
@@ -100,8 +97,7 @@ class Bundle:
             raise ValueError("the bundle holds the same extension version twice")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedBundle:
+class VerifiedBundle(Struct, frozen=True, kw_only=True):
     """A bundle whose manifest enough trusted keys signed. Only `renderer.stages.verify` makes one."""
 
     bundle: Bundle
@@ -115,16 +111,14 @@ class VerifiedBundle:
         return f"{self.bundle.name} {self.bundle.version}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Struct, frozen=True, kw_only=True):
     """One extension version, and the verified bundle that offers it."""
 
     extension: Extension
     bundle: VerifiedBundle
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     """All extension versions that the verified bundles of a site offer; by name, newest first.
 
     When two bundles offer the same version, the one that the profile names first wins. `chosen` are images in place of

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from renderer.model.fields import Json
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,12 @@ class ChartRequest:
     kube_version: str
     api_versions: tuple[str, ...] = ()
 
+    def with_archive(self, archive: bytes) -> ChartRequest:
+        """The same request for a changed archive of the chart."""
+        return replace(self, archive=archive)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartFile:
+
+class ChartFile(Struct, frozen=True, kw_only=True):
     """The text that one template (or one file of `crds/`) yielded.
 
     `path` starts with the chart's name, as in Helm's `# Source:` comments. Hooks are included, `NOTES.txt` is not.
@@ -38,8 +42,7 @@ class ChartFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartOutput:
+class ChartOutput(Struct, frozen=True, kw_only=True):
     """What inflating a chart gave: rendered templates and CRD files, each in path order."""
 
     templates: tuple[ChartFile, ...]

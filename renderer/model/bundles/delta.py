@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from renderer.model.bundles.extension import Descriptor, extension_name
 from renderer.model.reference import Digest
 from renderer.model.version import Version
+from renderer.structs import Struct
 
 
 class BaseKind(Enum):
@@ -18,8 +18,7 @@ class BaseKind(Enum):
     RECEIPT = "receipt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeltaBase:
+class DeltaBase(Struct, frozen=True, kw_only=True):
     """The one thing that a delta can be applied to.
 
     `digest` is that of the bundle's manifest, or of the lock that a receipt speaks of; `name` that of the bundle or
@@ -37,8 +36,7 @@ class DeltaBase:
         return f"what site {self.name} held on {self.told}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeltaBlob:
+class DeltaBlob(Struct, frozen=True, kw_only=True):
     """One blob of the bundle that comes out: carried by the delta, or `held` by its base.
 
     `repository` is where a site's registry holds it, when the base is a receipt.
@@ -54,8 +52,7 @@ class DeltaBlob:
             raise ValueError("a size cannot be negative")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
+class Delta(Struct, frozen=True, kw_only=True):
     """The content of a delta's config blob (`delta.json`).
 
     `target` is the manifest of the bundle that comes out, `index` its whole `index.json`: with it come the bundle's

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from renderer.model.fields import Json
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Constraint, Version
+from renderer.structs import Struct, field
 
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*\Z")
@@ -33,8 +33,7 @@ def extension_name(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Descriptor:
+class Descriptor(Struct, frozen=True, kw_only=True):
     """An OCI content descriptor (image-spec descriptor.md): media type, digest, size in bytes, annotations."""
 
     media_type: str
@@ -76,8 +75,7 @@ class RequirementKind(Enum):
     CAPABILITY = "capability"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
+class Component(Struct, frozen=True, kw_only=True):
     """One source of objects in an extension.
 
     `content` is the blob (a chart archive, or a tar+gzip of templates or manifests). `release` is the Helm release
@@ -104,8 +102,7 @@ class Component:
                 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
+class Requirement(Struct, frozen=True, kw_only=True):
     """What an extension needs: a version range of another extension or of a capability.
 
     An optional requirement never brings anything in; it only restricts the version of what is there anyway.
@@ -121,8 +118,7 @@ class Requirement:
         return f"{what}{self.name} {self.constraint}".rstrip()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthRule:
+class HealthRule(Struct, frozen=True, kw_only=True):
     """When an object of (group, kind) is ready: one source for Argo CD (Lua) and Flux (CEL)."""
 
     group: str
@@ -130,8 +126,7 @@ class HealthRule:
     ready_condition: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
+class Extension(Struct, frozen=True, kw_only=True):
     """One version of an extension. Titles and descriptions are keyed by language (`en`, `zh`)."""
 
     name: str

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from renderer.model.reference import Digest, ImageReference
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiptImage:
+class ReceiptImage(Struct, frozen=True, kw_only=True):
     """One image that was found complete for every platform of the site."""
 
     reference: ImageReference
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """The content of a site registry at one moment, as far as the site's lock speaks of it.
 
     `lock` is the digest of the lock's bytes. `hashed` is true when every blob was read and hashed, false when the

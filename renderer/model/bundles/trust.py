@@ -5,11 +5,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
 
 from renderer.model.reference import Digest
+from renderer.structs import Struct, field
 
 
 class Algorithm(Enum):
@@ -32,8 +32,7 @@ class Algorithm(Enum):
         return self in {Algorithm.ECDSA_P256_SHA256, Algorithm.ED25519, Algorithm.RSA_PKCS1_SHA256}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revocation:
+class Revocation(Struct, frozen=True, kw_only=True):
     """A key that is not believed any more, from the UTC day `since` on; without one, it never was.
 
     No signature of it counts then, whenever it was made: offline nothing proves the moment of a signature.
@@ -51,8 +50,7 @@ class Revocation:
         return f"revoked{since}{f' ({self.reason})' if self.reason else ''}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustedKey:
+class TrustedKey(Struct, frozen=True, kw_only=True):
     """A public key by name. `pem` is the content of its file; validity is by whole UTC days, both ends included."""
 
     name: str
@@ -79,8 +77,7 @@ class NameKind(Enum):
     COMMON_NAME = "cn"
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectName:
+class SubjectName(Struct, frozen=True):
     """One name of a certificate's subject. E-mail and DNS names are compared without regard to case."""
 
     kind: NameKind
@@ -90,8 +87,7 @@ class SubjectName:
         return f"{self.kind.value}:{self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectPattern:
+class SubjectPattern(Struct, frozen=True):
     """Which names of certificates a trust policy asks for; `*` stands for any characters but `@` and `/`.
 
     Without a kind, any alternative name may match. A common name matches only a pattern of that kind: some companies
@@ -129,8 +125,7 @@ class SubjectPattern:
         return f"{self.kind.value}:{self.glob}" if self.kind else self.glob
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustedAuthority:
+class TrustedAuthority(Struct, frozen=True, kw_only=True):
     """A company's certificate authority by name: whom it certified, and a pattern asks for, may sign.
 
     `pem` holds its certificates, roots and intermediates. `revoked` are serial numbers in lower-case hexadecimal
@@ -147,8 +142,7 @@ class TrustedAuthority:
         return tuple(name for name in names if any(pattern.matches(name) for pattern in self.subjects))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustRule:
+class TrustRule(Struct, frozen=True, kw_only=True):
     """For bundles whose name matches the glob `bundles`: `threshold` distinct signers out of `of` must have signed.
 
     `of` names keys and authorities. An authority may certify several signers; each of them counts.
@@ -171,8 +165,7 @@ class TrustRule:
         return fnmatch.fnmatchcase(bundle, self.bundles)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustPolicy:
+class TrustPolicy(Struct, frozen=True, kw_only=True):
     """Keys, authorities and rules. The first rule whose glob matches decides; without one a bundle is refused."""
 
     name: str
@@ -205,8 +198,7 @@ class TrustPolicy:
         return next((rule for rule in self.rules if rule.matches(bundle)), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureFact:
+class SignatureFact(Struct, frozen=True, kw_only=True):
     """One signature that was found, after checking: who made it, whether it counts, and why not when it does not.
 
     `signer` is a key's name, or `authority/name` for a certified signer. `subject` and `serial` are those of the
@@ -223,8 +215,7 @@ class SignatureFact:
     key: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What a trust policy says of one bundle: the rule asked, every signature found, the distinct signers accepted."""
 
     bundle: str

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from renderer.model.fields import Json
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.objects.workload import mapping, needs, pod_of
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateUse:
+class CertificateUse(Struct, frozen=True):
     """`names` are DNS names of Services in front of the pods that need the Secret: `<service>.<namespace>.svc`.
 
     `callers` are objects with a `caBundle` for one of these Services: webhook configurations, definitions that a

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from renderer.model.generated.groups import CertificateWish
 from renderer.model.generated.hidden import Hidden
 from renderer.model.generated.values import GeneratedValue
+from renderer.structs import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discovered:
+class Discovered(Struct, frozen=True, kw_only=True):
     """What two renders tell of generated values: the values (sorted), their certificates, and what they were.
 
     `captured` holds, for each value that does not follow from content, what stood in its field in the first render (of

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
+from renderer.structs import Struct
 
 _HOST_NAME: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,250}[A-Za-z0-9])?\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateWish:
+class CertificateWish(Struct, frozen=True, kw_only=True):
     """What a chart wanted of a certificate, read from the one that it made.
 
     `name` is unique in the group. `key_usages` and `extended_usages` are spelled as cert-manager spells them (`digital
@@ -51,8 +50,7 @@ class CertificateWish:
         return self.issuer == self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedGroup:
+class GeneratedGroup(Struct, frozen=True, kw_only=True):
     """What is settled and renewed together. `name` is unique in a site and the same at every render.
 
     `members` are sorted; values are equal, or keys and certificates of one another. `certificates` are sorted by name.

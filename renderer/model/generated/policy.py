@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from renderer.model.fields import Json
 from renderer.model.generated.recipient import AgeRecipient
 from renderer.model.generated.values import GeneratedValue
+from renderer.structs import Struct
 
 
 class Mode(Enum):
@@ -22,8 +22,7 @@ class Mode(Enum):
     EXTERNAL = "external"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedRule:
+class GeneratedRule(Struct, frozen=True, kw_only=True):
     """One item of `spec.generated.rules`: which values it speaks of, and how they are settled.
 
     What is None selects everything; at least one selector is given. `object` is a glob over `Kind namespace/name`,
@@ -50,8 +49,7 @@ class GeneratedRule:
         return all(glob is None or text == glob or fnmatch.fnmatchcase(text, glob) for text, glob in pairs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class Ruling(Struct, frozen=True, kw_only=True):
     """How one value is settled. `mode` is None for a public value, which `rule` holds.
 
     `rule` is the rule that decides, None when the default does, and `number` its place in the profile (from 0).
@@ -67,8 +65,7 @@ class Ruling:
 EXPIRING_DAYS: Final = 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedPolicy:
+class GeneratedPolicy(Struct, frozen=True, kw_only=True):
     """`spec.generated`: the mode where no rule says another, what modes need, and the rules in their order.
 
     `recipients` can open what is sealed; `expiring` is in days; `image` is what in-cluster Jobs run.

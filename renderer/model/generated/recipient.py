@@ -7,8 +7,9 @@ BIP 173 without its length limit).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from renderer.structs import Struct
 
 __all__ = ["AgeRecipient", "bech32_decode", "bech32_encode"]
 
@@ -19,8 +20,7 @@ _LONGEST: Final = 120
 _POINT_LENGTH: Final = 32
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AgeRecipient:
+class AgeRecipient(Struct, frozen=True, order=True):
     """Who can open what is sealed: `age1…`, the public half of what `age-keygen` makes."""
 
     text: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final
@@ -13,6 +12,7 @@ from renderer.model.generated.recipient import AgeRecipient
 from renderer.model.generated.values import GeneratedValue
 from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest
+from renderer.structs import Struct, field
 
 __all__ = ["NOTHING_CAPTURED", "Captured", "CapturedGroup", "SealedObject", "field_name"]
 
@@ -22,8 +22,7 @@ def field_name(value: GeneratedValue) -> str:
     return f"{value.object} {value.path}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapturedGroup:
+class CapturedGroup(Struct, frozen=True, kw_only=True):
     """One group of generated values as it was captured. `revision` begins with 1 and grows when it is renewed.
 
     `captured` is the day (UTC) of this revision. `ends` is the moment at which the first of its certificates ends,
@@ -52,8 +51,7 @@ class CapturedGroup:
         return f"<sealed: {self.name}, revision {self.revision}>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedObject:
+class SealedObject(Struct, frozen=True, kw_only=True):
     """An object whose secret parts are sealed, ready for the tree: ciphertexts and SOPS's stanza.
 
     `names` are the keys below which everything is sealed (`data`, `stringData`; the keys of a ConfigMap). `values` maps
@@ -68,8 +66,7 @@ class SealedObject:
     stanza: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Captured:
+class Captured(Struct, frozen=True, kw_only=True):
     """Everything captured for one site, groups by name and objects by identity, and the recipients, sorted."""
 
     recipients: tuple[AgeRecipient, ...] = ()

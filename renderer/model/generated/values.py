@@ -6,12 +6,12 @@ fields by rendering twice; `renderer.stages.settle` replaces them, so that a ren
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from renderer.model.fields import read_path
 from renderer.model.objects.manifest import ObjectId
+from renderer.structs import Struct
 
 
 class GeneratedKind(Enum):
@@ -62,8 +62,7 @@ MADE_OF_KEYS: Final = frozenset(
 """What a chart makes keys for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedValue:
+class GeneratedValue(Struct, frozen=True, kw_only=True):
     """One field that differed between two renders of the same input.
 
     `path` is spelled as in findings (`webhooks[0].clientConfig.caBundle`); `data["app.yaml"]#27` is one line of a

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureDemand:
+class SignatureDemand(Struct, frozen=True):
     """For each of `keys`, a signature over the image by one of these public keys (PEM)."""
 
     keys: tuple[tuple[bytes, ...], ...]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from renderer.model.reference import Digest, ImageReference
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Sighting:
+class Sighting(Struct, frozen=True, kw_only=True, order=True):
     """One string of one object that names an image.
 
     `extension` is `name version`, `values` the value sets under which the object says so. `certain` is False for
@@ -25,8 +24,7 @@ class Sighting:
     dropped: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class Declaration(Struct, frozen=True, kw_only=True):
     """Who says that an image is needed: the bundle source itself, or the extension `extension` (`name version`).
 
     `how` is the field or the annotation that says so.
@@ -54,8 +52,7 @@ class Standing(Enum):
     """Only objects that no render keeps name it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRecord:
+class ImageRecord(Struct, frozen=True, kw_only=True):
     """One image: who declares it, where it was seen, and what the bundle has of it.
 
     `digest` is the bundle's, and `carried` says that the layout holds the content too. `declared` names who declares

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from renderer.model.bundles.bundle import BundleImage
 from renderer.model.images.mirror import MirrorPlan
 from renderer.model.reference import DEFAULT_REGISTRY, ImageReference
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class ImageIndex:
+class ImageIndex(Struct, frozen=True):
     """Look-ups by text, without parsing.
 
     `exact` maps `name:tag` to an image; `names` maps every spelling of a name to the images that have it. Short

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from renderer.model.reference import ImageReference
 from renderer.model.site import Fallback
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Mirror:
+class Mirror(Struct, frozen=True, kw_only=True, order=True):
     """One source registry and the project of the site registry that stands in for it."""
 
     source: str
@@ -20,8 +18,7 @@ class Mirror:
         return f"{self.project}/{reference.repository}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorPlan:
+class MirrorPlan(Struct, frozen=True, kw_only=True):
     """All mirrors of a site, sorted by source, and how the site registry is reached."""
 
     scheme: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.model.bundles.bundle import BundleImage
@@ -12,6 +11,7 @@ from renderer.model.images.mirror import MirrorPlan
 from renderer.model.images.slots import SplitImage
 from renderer.model.images.text import Spotted, looks_like_image, spot_references
 from renderer.model.reference import ImageReference
+from renderer.structs import Struct, field
 
 _IGNORE_HINT: Final = (
     "list the image in the bundle's sources and build the bundle again; if this is no image, add a rule "
@@ -19,8 +19,7 @@ _IGNORE_HINT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinFault:
+class PinFault(Struct, frozen=True, kw_only=True):
     """What is wrong with one reference. `certain`: there is no doubt that it is meant as an image."""
 
     code: str
@@ -31,8 +30,7 @@ class PinFault:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """One reference in a text (`text[start:end]`): the image that it means, or what is wrong with it.
 
     `replacement` is what to write there; the same text when there is a fault.
@@ -46,8 +44,7 @@ class Piece:
     replacement: str
 
 
-@dataclass(slots=True)
-class Pins:
+class Pins(Struct):
     """Judges references and spells pins. `rewrite` is the mirror plan when references move to the site registry.
 
     Without it a pin is the full upstream name, tag and digest; with it the place in the site registry and the

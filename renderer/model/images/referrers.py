@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from renderer.model.bundles.bundle import Referrer
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinnedReferrer:
+class PinnedReferrer(Struct, frozen=True, kw_only=True):
     """A referrer as a lock pins it: its digest, and that of what it speaks of; `tag` is where cosign looks for it."""
 
     digest: Digest

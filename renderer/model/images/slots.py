@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.model.fields import Json
+from renderer.structs import Struct
 
 CONTAINER_LISTS: Final = frozenset({"containers", "initContainers", "ephemeralContainers"})
 """The lists of a pod whose items have a field `image`."""
@@ -47,8 +47,7 @@ def is_image_argument(text: str) -> bool:
     return _IMAGE_ARGUMENT.match(text) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitImage:
+class SplitImage(Struct, frozen=True, kw_only=True):
     """An image in parts. The keys say which fields of the mapping hold which part; None: there is no such field.
 
     `name` is what the parts spell together (`registry/repository/image`), `tag` the tag or version.
@@ -136,8 +135,7 @@ _NAMES_WRITTEN: Final = tuple(re.compile(word + _KEY_END) for word in ("reposito
 _TAGS_WRITTEN: Final = tuple(re.compile(word + _KEY_END) for word in ("tag", "version", "Tag", "Version"))
 
 
-@dataclass(frozen=True, slots=True)
-class TextField:
+class TextField(Struct, frozen=True):
     """The value of one `key: value` in a text, and where it stands (without its quotes)."""
 
     value: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from renderer.structs import Struct
 
 _LONGEST_NAME: Final = 255
 _NAME_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/"
@@ -35,8 +36,7 @@ _VERSION_TAG: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Spotted:
+class Spotted(Struct, frozen=True):
     """A piece of a text that has the shape of an image reference: `text[start:end]` is `name[:tag][@digest]`."""
 
     start: int

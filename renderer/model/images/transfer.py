@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from renderer.errors import Finding
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.referrers import PinnedReferrer
 from renderer.model.reference import Digest, ImageReference, Platform
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageTarget:
+class ImageTarget(Struct, frozen=True, kw_only=True):
     """One image as the site must have it.
 
     `reference` has the tag by which manifests name it, `repository` is its place in the site registry, `digest` the
@@ -47,8 +46,7 @@ class ImageTarget:
         return (self.digest, *self.manifests, *(one.digest for one in self.referrers))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredManifest:
+class StoredManifest(Struct, frozen=True, kw_only=True):
     """A manifest or an index, or a config, byte for byte."""
 
     descriptor: Descriptor
@@ -66,8 +64,7 @@ class Keeping(Enum):
     """Its layers are among those under its tag; what others have put there stays."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredReferrer:
+class StoredReferrer(Struct, frozen=True, kw_only=True):
     """A manifest that speaks of `subject`, and the tag by which cosign looks for it, if any.
 
     `config` is a blob that it names and no bundle carries, as it was made for this registry.
@@ -80,8 +77,7 @@ class StoredReferrer:
     config: StoredManifest | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shipment:
+class Shipment(Struct, frozen=True, kw_only=True):
     """One image, as the bundle `source` carries it for a target.
 
     `children` are what travels of the index: manifests of platforms, and attestations of them. `referrers` speak of
@@ -98,8 +94,7 @@ class Shipment:
     absent: frozenset[Digest]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """One blob, the repositories that need it and lack it, and those that hold it. `source` names its bundle."""
 
     descriptor: Descriptor
@@ -117,8 +112,7 @@ class ImageState(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageResult:
+class ImageResult(Struct, frozen=True, kw_only=True):
     """What became of one image, and why when it failed."""
 
     target: ImageTarget
@@ -126,8 +120,7 @@ class ImageResult:
     causes: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class Traffic(Struct, frozen=True, kw_only=True):
     """Blobs by what was done for them; `sent_bytes` went over the wire."""
 
     present: int = 0
@@ -136,8 +129,7 @@ class Traffic:
     mounted: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lack:
+class Lack(Struct, frozen=True, kw_only=True):
     """One thing that a site registry lacks of an image: what it is, and what was found in its place."""
 
     what: str
@@ -145,8 +137,7 @@ class Lack:
     got: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
+class Inspection(Struct, frozen=True, kw_only=True):
     """What a site registry holds of one image. `blobs` are the manifests, configs and layers found whole, by size."""
 
     target: ImageTarget

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from renderer.model.bundles.bundle import BundleImage
 from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import ImageReference
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageUse:
+class ImageUse(Struct, frozen=True, kw_only=True):
     """One string of one object that names an image. `text` is what stood there, `path` the field."""
 
     object: ObjectId
@@ -25,8 +23,7 @@ class ImageUse:
         return self.image.reference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownImage:
+class UnknownImage(Struct, frozen=True, kw_only=True):
     """One string of one object that names an image, or most likely does, and that no bundle vouches for.
 
     `text` is what stands there (of an image in parts what the parts spell), `code` the finding that it is, and

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.model.fields import Json
 from renderer.model.objects.manifest import Manifest
 from renderer.model.objects.scope import GroupKind
+from renderer.structs import Struct
 
 _ADMISSION: Final = "admissionregistration.k8s.io"
 _CRD: Final = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
-@dataclass(frozen=True, slots=True)
-class CustomKind:
+class CustomKind(Struct, frozen=True):
     """One kind that a CustomResourceDefinition of the site defines."""
 
     extension: str

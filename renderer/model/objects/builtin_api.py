@@ -6,15 +6,14 @@ release notes. Only versions that charts still carry are listed; everything else
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from renderer.model.version import Version
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiLife:
+class ApiLife(Struct, frozen=True, kw_only=True):
     """One API version of one kind: the first release that does not serve it any more, and what to use instead."""
 
     removed: Version | None = None

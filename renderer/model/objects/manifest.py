@@ -8,15 +8,14 @@ stages and sites and therefore never mutated: a transformation copies what it ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, cast
 
 from renderer.model.fields import FieldError, Json, kind_of
+from renderer.structs import Struct, replace
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectId:
+class ObjectId(Struct, frozen=True, order=True):
     """The identity of a Kubernetes object. `group` is empty for the core group, `namespace` for cluster scope."""
 
     group: str
@@ -46,8 +45,7 @@ class HookPhase(Enum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """Where an object comes from: extension, component (release), file in the chart; and its hook, if it was one."""
 
     extension: str
@@ -60,8 +58,7 @@ class Origin:
         return f"extension {self.extension}, {self.component}: {self.source}"
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """One Kubernetes object: its identity, its body, its origin."""
 
     id: ObjectId
@@ -121,7 +118,7 @@ class Manifest:
 
     def from_origin(self, **changes: object) -> Manifest:
         """The same object with fields of its origin changed."""
-        return replace(self, origin=replace(self.origin, **changes))  # type: ignore[arg-type]
+        return replace(self, origin=replace(self.origin, **changes))
 
 
 class DuplicateObjectError(ValueError):

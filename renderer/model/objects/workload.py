@@ -7,12 +7,12 @@ fits its schema is judged elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.model.fields import Json
 from renderer.model.images.slots import CONTAINER_LISTS
 from renderer.model.objects.manifest import Manifest, ObjectId
+from renderer.structs import Struct
 
 Body = Mapping[str, Json]
 
@@ -34,8 +34,7 @@ WAITED_FOR: Final = frozenset(
 """Kinds whose pods must be running, or have run, before agents go on to the next wave."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodSpec:
+class PodSpec(Struct, frozen=True, kw_only=True):
     """The pod of a workload, and the path of its spec in the object."""
 
     path: str

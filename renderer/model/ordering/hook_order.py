@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.model.fields import Json
 from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId
+from renderer.structs import Struct
 
 _RUNS: Final = frozenset({("batch", "Job"), ("", "Pod")})
 _BINDINGS: Final = frozenset({"RoleBinding", "ClusterRoleBinding"})
@@ -17,8 +17,7 @@ Group = tuple[str, str]
 """Extension and component: one Helm release."""
 
 
-@dataclass(frozen=True, slots=True)
-class HookSlots:
+class HookSlots(Struct, frozen=True):
     """The slot of every object that belongs to a phase, counted from 0; each slot is a wave.
 
     `compressed` names extensions whose hooks have more weights than there are slots: the last ones share a slot.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class RequirementGraph:
+class RequirementGraph(Struct, frozen=True):
     """Who requires whom among the enabled extensions; anything else is left out.
 
     Extensions that require each other in a circle form a knot: they can only start together. `knots` are in an order

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from renderer.model.objects.manifest import Manifest, ObjectId
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Wave:
+class Wave(Struct, frozen=True):
     """One wave: its number, a short name for people (`crds`, `extensions`), its objects in apply order."""
 
     number: int
@@ -22,8 +21,7 @@ class Wave:
         return f"w{self.number:03d}-{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class WavePlan:
+class WavePlan(Struct, frozen=True):
     """All waves of a site in ascending order, and for each object one line that says why it is where it is."""
 
     waves: tuple[Wave, ...]

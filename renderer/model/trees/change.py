@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from renderer.model.fields import Json
 from renderer.model.objects.manifest import ObjectId
+from renderer.structs import Struct
 
 
 class ChangeKind(Enum):
@@ -18,8 +18,7 @@ class ChangeKind(Enum):
     MOVED = "moved"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True, kw_only=True):
     """One field of an object: its path, the value before and after (None: absent)."""
 
     path: str
@@ -27,8 +26,7 @@ class FieldChange:
     after: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One object that differs between two trees. Waves are directory names; MOVED means that only the wave differs."""
 
     kind: ChangeKind
@@ -38,8 +36,7 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Risk:
+class Risk(Struct, frozen=True, kw_only=True):
     """Something a reviewer must not overlook: a stable code, the object, one sentence."""
 
     code: str
@@ -47,16 +44,14 @@ class Risk:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileChange:
+class FileChange(Struct, frozen=True, kw_only=True):
     """One file that differs and is no Kubernetes object: node configuration, a record. Path relative to the site."""
 
     kind: ChangeKind
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Renewal:
+class Renewal(Struct, frozen=True, kw_only=True):
     """A group of generated values that was renewed. `ends` is when the first of its certificates ends (RFC 3339).
 
     `certificates` are common names, `restart` the workloads that start again by themselves, `stay` those that need
@@ -80,8 +75,7 @@ class Renewal:
         return f"{what}{of} renewed ({self.group}){until}{restart}{stay}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class Review(Struct, frozen=True, kw_only=True):
     """All that differs between two trees of one site: objects, in order of wave and identity; files; risks.
 
     `renewals` say in one sentence each what many of the changes come from.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from renderer.model.objects.manifest import ObjectId
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orphan:
+class Orphan(Struct, frozen=True, kw_only=True):
     """One object that no agent manages any more, and why it was not deleted. `records/orphans.md` lists them."""
 
     id: ObjectId

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 _PATH_LIMIT: Final = 1024
 _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _FORBIDDEN: Final = frozenset({"", ".", "..", ".git"})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RelativePath:
+class RelativePath(Struct, frozen=True, order=True):
     """A path below some root: `/` between parts, no `.`, `..`, `.git`, backslash, NUL or leading slash."""
 
     text: str
@@ -37,8 +36,7 @@ class RelativePath:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class FileTree:
+class FileTree(Struct, frozen=True):
     """An immutable mapping of `RelativePath` text to bytes, kept in path order."""
 
     files: Mapping[str, bytes]

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json
 from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, MADE_LAST, HookPhase, Manifest
+from renderer.structs import Struct
 
 HELM_HOOK: Final = "helm.sh/hook"
 ARGO_HOOK: Final = "argocd.argoproj.io/hook"
@@ -27,8 +27,7 @@ _HASH_LENGTH: Final = 8
 _OUR_OWN: Final = (MADE_BEFORE, MADE_AFTER, MADE_LAST)
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(Struct, frozen=True):
     """What an object's annotations say: the hooks as written, where it belongs, and its place there.
 
     `phase` is None for an object that is applied with all others (Argo CD's `Sync`).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final, cast
 
 from renderer.errors import Finding, Severity, Where
@@ -16,6 +15,7 @@ from renderer.model.objects.manifest import HookPhase, Manifest, Origin
 from renderer.model.rendering import DroppedHook, Inflated
 from renderer.stages.chart.cleaning import cleaned
 from renderer.stages.chart.hooks import hook_of
+from renderer.structs import Struct, field
 
 # Helm splits at any line that starts with `---`, whatever follows on it (`---# a comment` is not YAML, but Helm).
 _SEPARATOR = re.compile(r"^---[ \t]*", re.MULTILINE)
@@ -37,8 +37,7 @@ def read_chart(output: ChartOutput, extension: str, component: Component) -> Inf
     )
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """What has been read of one chart so far."""
 
     extension: str

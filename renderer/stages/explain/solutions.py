@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -12,6 +11,7 @@ from renderer.model.bundles.extension import ClusterRole, Extension
 from renderer.model.resolution import CauseKind, Conflict, ObstacleKind, Question, Resolution, Want
 from renderer.model.version import Constraint, Version
 from renderer.stages.explain.phrases import within
+from renderer.structs import replace
 
 Attempt = Callable[[Question], Resolution | Conflict]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.model.resolution import PROFILE, Candidate, Cause, CauseKind, Conflict, Obstacle, ObstacleKind
 from renderer.model.version import Constraint, Version
 from renderer.stages.explain.phrases import SHOWN_VERSIONS, ends, listed, listed_versions, within
+from renderer.structs import Struct
 
 _FACT_LIMIT: Final = 16  # lines of facts; a longer story is cut in its middle
 _RUN_LIMIT: Final = 5  # a longer run of extensions that each require just the next is cut
@@ -19,8 +19,7 @@ def because(conflict: Conflict) -> list[str]:
     return _shortened(_facts(conflict))
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
+class _Fact(Struct, frozen=True):
     """One sentence of the story, and the step from extension to extension that it makes, for cutting long runs."""
 
     text: str

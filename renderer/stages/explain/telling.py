@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from renderer.errors import Finding, Where
@@ -10,6 +9,7 @@ from renderer.model.resolution import CauseKind, Conflict, Question, Resolution
 from renderer.stages.explain.phrases import listed
 from renderer.stages.explain.solutions import Attempt, solutions
 from renderer.stages.explain.story import because, therefore
+from renderer.structs import replace
 
 _GIVEN_UP: Final = "narrow the version ranges in the profile, so that there is less to try"
 _NAME_LIMIT: Final = 16  # names that no bundle offers, each on a line

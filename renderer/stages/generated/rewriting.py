@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from renderer.formats.charts.archive import with_sources
 from renderer.formats.stand_ins import stand_in_pair
 from renderer.stages.generated.scanning import TEXT, actions
+from renderer.structs import Struct
 
 _NOW = re.compile(r"(?<![.$\w])now\b")
 # In the quotes of Go that YAML gives no meaning: the source may be a string in `values.yaml`. At noon of UTC, so that
@@ -33,8 +33,7 @@ _MAKES_KEYS: Final = re.compile(
 """The functions of sprig that make keys (https://masterminds.github.io/sprig/crypto.html); one makes nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """Code in the place of other code; only actions with `word` in them can change."""
 
     word: str

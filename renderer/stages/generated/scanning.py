@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from renderer.errors import Finding, Severity, Where
+from renderer.structs import Struct
 
 
 class UseKind(Enum):
@@ -21,8 +21,7 @@ class UseKind(Enum):
     HELM_VERSION = "helm-version"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateUse:
+class TemplateUse(Struct, frozen=True, kw_only=True):
     """One call in one template, on which line (from 1)."""
 
     path: str

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from renderer.model.bundles.extension import ClusterRole, RequirementKind
@@ -28,6 +27,7 @@ from renderer.model.resolution import (
 from renderer.stages.resolve.causes import causes_of
 from renderer.stages.resolve.offers import Offers
 from renderer.stages.resolve.solver import Proof, search
+from renderer.structs import replace
 
 _ROUNDS: Final = 100_000  # of the search; 200 extensions of 30 versions with much conflict take some 10,000
 _FEW_ROUNDS: Final = 2_000  # where an answer is nice to have: about a fifth of a second on such a catalog

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from renderer.model.bundles.extension import Requirement, RequirementKind
 from renderer.model.resolution import PROFILE, Cause, CauseKind, Want
 from renderer.model.version import Version
 from renderer.stages.resolve.offers import Offers
 from renderer.stages.resolve.solver import Clause, Proof
+from renderer.structs import replace
 
 
 def causes_of(offers: Offers, proof: Proof) -> tuple[Cause, ...]:

@@ -8,15 +8,14 @@ the extensions that provide it. Nothing here searches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from renderer.model.bundles.extension import Extension, Requirement, RequirementKind
 from renderer.model.resolution import CauseKind, Question, meets, obstacle
 from renderer.model.version import Constraint, Version
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(Struct, frozen=True):
     """The offered versions of one extension, oldest first, and the set of those that the cluster takes."""
 
     versions: tuple[Extension, ...]
@@ -32,8 +31,7 @@ class Shelf:
         return tuple(one.version for i, one in reversed(list(enumerate(self.versions))) if mask >> i & 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """A capability that is required: the package that stands for it, and the sets of versions that provide it."""
 
     requirement: Requirement

@@ -7,19 +7,18 @@ it found in words of our own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from renderer.model.resolution import Want
 from renderer.stages.resolve.offers import Offers
 from renderer.stages.resolve.version_set import VersionSet
+from renderer.structs import Struct
 
 if TYPE_CHECKING:
     from nab_resolver.types import Incompatibility
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(Struct, frozen=True):
     """What the versions in the set `stated` of the package `source` say of the package `about`.
 
     They need one of the set `meant`, or stand beside none of it where `forbids` is true.
@@ -32,8 +31,7 @@ class Clause:
     forbids: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What contradicts each other; not `complete`, and empty, when the search was given up."""
 
     wants: tuple[Want, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.errors import Finding, InputError, Where
@@ -17,13 +16,13 @@ from renderer.stages.review.differences import differences
 from renderer.stages.review.hiding import without_secrets
 from renderer.stages.review.renewals import renewals
 from renderer.stages.review.risks import risks_of
+from renderer.structs import Struct
 
 _SYNC_WAVE: Final = 'metadata.annotations["argocd.argoproj.io/sync-wave"]'
 _NOWHERE: Final = Origin(extension="", component="", source="")
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(Struct, frozen=True):
     """One object of a tree and the directory name of its wave (None: no object of a wave, such as an Application)."""
 
     manifest: Manifest

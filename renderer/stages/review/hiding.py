@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from renderer.formats.certificates import read_pem
@@ -13,6 +12,7 @@ from renderer.model.fields import Json
 from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest
 from renderer.model.trees.change import FieldChange
+from renderer.structs import replace
 
 _LAST_APPLIED: Final = 'metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]'
 _IN_SECRETS: Final = ("data", "stringData", _LAST_APPLIED, "metadata.annotations")

@@ -8,7 +8,6 @@ annotation by which cert-manager's cainjector fills it in. Nothing secret is in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.errors import Finding, Where
@@ -22,6 +21,7 @@ from renderer.stages.settle.other_way import cannot_make
 from renderer.stages.settle.placing import without
 from renderer.stages.settle.trusting_kinds import trusts
 from renderer.stages.settle.ways import Answer, Draft, Place, Task
+from renderer.structs import Struct, replace
 
 _API: Final = "cert-manager.io/v1"
 _INJECT: Final = "cert-manager.io/inject-ca-from"
@@ -108,8 +108,7 @@ def _is_whole(group: GeneratedGroup) -> bool:
     return all(_objection(one, group) is None for one in group.members if not one.kind.follows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(Struct, frozen=True):
     """The objects that make one group: `manifests` are those that the group has fields in, by identity."""
 
     group: GeneratedGroup

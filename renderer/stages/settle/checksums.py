@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.generated.policy import Ruling
@@ -12,6 +11,7 @@ from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import ObjectId
 from renderer.stages.settle.placing import with_value
 from renderer.stages.settle.ways import Draft
+from renderer.structs import replace
 
 
 def summed(drafts: Sequence[Draft], rulings: Mapping[GeneratedValue, Ruling]) -> tuple[Draft, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import cast
 
 from renderer.model.fields import Json
@@ -14,6 +13,7 @@ from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.stages.settle.placing import with_value
 from renderer.stages.settle.ways import PLACEHOLDER, Draft
+from renderer.structs import replace
 
 
 class FieldIndex:

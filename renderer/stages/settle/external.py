@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from renderer.errors import Finding
 from renderer.model.generated.groups import GeneratedGroup
@@ -12,6 +11,7 @@ from renderer.model.generated.values import GeneratedValue
 from renderer.model.objects.manifest import ObjectId
 from renderer.stages.settle.open_fields import open_fields_finding
 from renderer.stages.settle.ways import Answer, Draft, Item, Place, Task
+from renderer.structs import replace
 
 
 def settled(task: Task) -> Answer:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final, cast
 
 from renderer.formats.kubernetes.manifests import dump_manifest
 from renderer.model.fields import Json
 from renderer.stages.settle.ways import Draft
+from renderer.structs import replace
 
 _HASH_LENGTH: Final = 8
 _NAME_LIMIT: Final = 63

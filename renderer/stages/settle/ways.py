@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
@@ -15,13 +14,13 @@ from renderer.model.generated.sealed import NOTHING_CAPTURED, Captured
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest
 from renderer.model.rendering import ExternalObject
+from renderer.structs import Struct
 
 PLACEHOLDER: Final = "<generated>"
 """What stands where a chart invented a value, until something else is put there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Struct, frozen=True, kw_only=True):
     """What stays in the tree, what stays out of it, and what nobody has settled (errors)."""
 
     manifests: tuple[Manifest, ...]
@@ -37,8 +36,7 @@ class Place(Enum):
     REPLACED = "replaced"
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """An object on its way, its generated fields (in path order), and where it will be.
 
     Its generated fields hold `PLACEHOLDER` from the start, or what a rule of the profile gives them: what a chart
@@ -64,16 +62,14 @@ class Draft:
         return any(value.kind is GeneratedKind.NAME for value in self.fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One object, and those of its fields that one mode settles, with the rulings that say so."""
 
     draft: Draft
     fields: tuple[tuple[GeneratedValue, Ruling], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Struct, frozen=True, kw_only=True):
     """Everything that one mode has to settle in a site, in the order of the objects.
 
     `groups` are those with a member in this mode, by name; `manifests` are all objects of the site, without any
@@ -87,8 +83,7 @@ class Task:
     captured: Captured = NOTHING_CAPTURED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """One draft for every item of the task, in the same order, and the objects that come in addition.
 
     `findings` are what only the objects tell, and `Way.lacking` cannot know.

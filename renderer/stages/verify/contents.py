@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy, TrustRule
 from renderer.model.fields import FieldError, spell_path
 from renderer.model.reference import Digest
+from renderer.structs import replace
 
 T = TypeVar("T")
 

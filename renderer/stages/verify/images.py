@@ -7,7 +7,6 @@ demanded of nodes, which know no bundle.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from renderer.errors import BundleRefusedError, Finding
@@ -25,13 +24,13 @@ from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.trust import TrustPolicy, TrustRule
 from renderer.model.reference import Digest, ImageReference
 from renderer.stages.verify.signers import Signers
+from renderer.structs import Struct
 
 ImageSignatures = Mapping[Digest, tuple[StoredSignature, ...]]
 """Signatures over indexes and manifests, by what they are over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageVerdict:
+class ImageVerdict(Struct, frozen=True, kw_only=True):
     """What a trust policy says of signatures over the images of one bundle.
 
     `signed` maps the keys of the bundle's rule, by name, to the images that each has signed: their index and each

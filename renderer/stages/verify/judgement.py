@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +18,7 @@ from renderer.model.bundles.address import is_address
 from renderer.model.bundles.trust import SignatureFact, TrustPolicy, TrustRule, Verdict
 from renderer.stages.verify.contents import check_bytes
 from renderer.stages.verify.signers import Claim, Hearing, Signers
+from renderer.structs import replace
 
 _SHOWN: Final = 10
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from renderer.errors import Finding, InputError, Where
@@ -14,10 +13,10 @@ from renderer.formats.trust.stored import StoredSignature
 from renderer.formats.trust.x509 import Authority, find_path, parse_authority
 from renderer.model.bundles.trust import Algorithm, SubjectName, TrustedAuthority, TrustedKey, TrustPolicy
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """One way to read a signature that holds: `member` of the policy, a key or an authority, stands behind it.
 
     `signer` is what the signer is called, or None when `objection` leaves that open. `identities` are what counts
@@ -33,8 +32,7 @@ class Claim:
     objection: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
+class Hearing(Struct, frozen=True, kw_only=True):
     """What came of asking about one signature. `fault` says why it is worth nothing, whoever made it."""
 
     stored: StoredSignature
@@ -48,20 +46,17 @@ class Hearing:
         return self.fault is None and any(claim.objection is None for claim in self.claims)
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     trusted: TrustedKey
     public: PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class _Authority:
+class _Authority(Struct, frozen=True):
     trusted: TrustedAuthority
     certificates: Authority
 
 
-@dataclass(frozen=True, slots=True)
-class Signers:
+class Signers(Struct, frozen=True):
     """The keys and authorities of a policy, ready to be asked about signatures."""
 
     keys: tuple[_Key, ...]

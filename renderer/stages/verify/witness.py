@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from renderer.errors import BundleRefusedError, Where
@@ -17,6 +16,7 @@ from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.stages.verify.contents import check_age, check_agreement, check_bytes, check_sequence, read_config
 from renderer.stages.verify.judgement import judge, not_enough
+from renderer.structs import replace
 
 
 def load_bundle(

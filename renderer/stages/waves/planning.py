@@ -10,7 +10,6 @@ docs/waves.md and docs/decisions/0006-waves-from-the-graph.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.errors import Finding
@@ -30,6 +29,7 @@ from renderer.model.ordering.requirement_graph import RequirementGraph
 from renderer.model.ordering.wave import Wave, WavePlan
 from renderer.stages.waves.findings import LOWEST_OVERRIDE, compressed, cycle, reserved, too_early
 from renderer.stages.waves.makers import with_makers
+from renderer.structs import Struct
 
 SYNC_WAVE: Final = "argocd.argoproj.io/sync-wave"
 _SYNC_OPTIONS: Final = "argocd.argoproj.io/sync-options"
@@ -56,8 +56,7 @@ _API_SERVICE: Final = ("apiregistration.k8s.io", "APIService")
 _MARKER_ORIGIN: Final = Origin(extension="sitewright", component="waves", source="marker")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """The waves, the base number of every extension, and what is wrong with the order that the profile asks for."""
 
     plan: WavePlan
@@ -65,8 +64,7 @@ class Planned:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where one object goes: number and name of the wave, why, and whether its kind is missing from the tree."""
 
     wave: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from renderer.cli.spec import Argument, Command, Options
 from renderer.cli.verbs.arguments import ENGINE
 from renderer.cli.verbs.bundle.arguments import PLATFORM, platforms, workbench
 from renderer.model.outcome import Outcome
+from renderer.structs import replace
 
 
 def _build(options: Options) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from renderer.cli.verbs.arguments import ENGINE
 from renderer.cli.verbs.bundle.arguments import PLATFORM, platforms, workbench
 from renderer.errors import InputError
 from renderer.model.outcome import Outcome
+from renderer.structs import replace
 
 if TYPE_CHECKING:
     from renderer.adapters.files import WorkingTree

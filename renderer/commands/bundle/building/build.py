@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from renderer.model.fields import Json
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Platform
 from renderer.ports import Blob, Files, LayoutWriter, Progress
+from renderer.structs import Struct, replace
 
 if TYPE_CHECKING:
     from renderer.commands.bundle.building.image_reader import FoundImage
@@ -56,8 +56,7 @@ def build(
     return prepared if isinstance(prepared, Outcome) else write(prepared, output, writer, progress)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """A bundle that lacks nothing, before it is written; the content of big blobs has not been read yet."""
 
     bundle: Bundle

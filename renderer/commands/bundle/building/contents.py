@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.commands.bundle.building.blobs import in_memory
@@ -25,14 +24,14 @@ from renderer.model.bundles.extension import Component, ComponentKind, Extension
 from renderer.model.fields import FieldError, Json, spell_path
 from renderer.model.trees.tree import FileTree
 from renderer.ports import Blob, Registry
+from renderer.structs import Struct, replace
 
 _ARCHIVES: Final = (".tgz", ".tar.gz")
 _PACKAGES: Final = f"packages (`.tgz`), or directories with `{METADATA_FILE}`"
 _GLOB: Final = frozenset("*?[")
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(Struct, frozen=True):
     """Extensions with the blobs that their components stand on, and what is worth knowing about them."""
 
     extensions: tuple[Extension, ...]
@@ -40,8 +39,7 @@ class Packed:
     notes: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """Packs what one bundle source names. Faults are InputError at the field that names the file.
 
     `registry` gives the registry at an address, for charts that lie in one.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Final
 
 from renderer.commands.bundle.building.blobs import in_memory
@@ -27,6 +26,7 @@ from renderer.model.bundles.bundle import BundleImage, Referrer, ReferrerForm
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.ports import Blob
+from renderer.structs import Struct, replace
 
 _ATTESTATION: Final = "vnd.docker.reference.type"
 _ATTESTED: Final = "vnd.docker.reference.digest"
@@ -34,8 +34,7 @@ _CONFIGS: Final = frozenset({IMAGE_CONFIG, "application/vnd.docker.container.ima
 _CONFIG_LIMIT: Final = 8 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class FoundImage:
+class FoundImage(Struct, frozen=True):
     """An image, the blobs that the bundle carries of it, and where the source speaks of it.
 
     `remote` is its name in the registry that it lies in; it is not `pinned` when only a tag led to it.

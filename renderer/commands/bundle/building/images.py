@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from renderer.commands.bundle.building.faults import FaultsOfParts
 from renderer.commands.bundle.building.image_reader import FoundImage, read_image
@@ -15,6 +14,7 @@ from renderer.formats.bundle.remote_source import RemoteImage
 from renderer.formats.bundle.source import BundleSourceDocument, DeclaredImage, SourceImage, SourceLayout
 from renderer.model.reference import ImageReference, Platform
 from renderer.ports import Files, Registry
+from renderer.structs import replace
 from renderer.transfer.crew import Crew
 
 __all__ = ["FoundImage", "collect_images"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final, Protocol
 
 from renderer.errors import BundleRefusedError, Finding, InputError, Where
@@ -24,6 +23,7 @@ from renderer.model.bundles.bundle import Referrer, ReferrerForm
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest, ImageReference
 from renderer.ports import Blob, BundleSource
+from renderer.structs import replace
 
 _BESIDE: Final = re.compile(r"(?:.*[:/])?(sha256-[0-9a-f]{64})(?:\.([A-Za-z0-9]+))?\Z")
 _FULL_NAME: Final = "io.containerd.image.name"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
@@ -18,14 +17,14 @@ from renderer.formats.kubernetes.manifests import Limits, YamlError, load_values
 from renderer.model.fields import Json
 from renderer.model.trees.tree import FileTree
 from renderer.ports import Files
+from renderer.structs import Struct
 
 YAML_LIMITS: Final = Limits(bytes=4 * 2**20, depth=64, nodes=200_000, aliased=20_000)
 _SCHEMA_LIMIT: Final = 2**20
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceReader:
+class SourceReader(Struct, frozen=True):
     """Reads the files that `document` names. Faults are InputError."""
 
     document: Document

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from renderer.ports import ChartEngine, Executor, Registry
 from renderer.stages.memo import Memo
+from renderer.structs import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workbench:
+class Workbench(Struct, frozen=True, kw_only=True):
     """What inflates charts, how many at a time, and what it remembers, so that equal work is done once.
 
     `registry` gives the registry at an address (`https://host[:port]`), the same one each time; it may raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from renderer.commands.bundle.unverified import read_unverified
 from renderer.errors import BundleRefusedError, Finding, InputError, RendererError, Where
@@ -21,10 +20,10 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.lock import LockedBundle
 from renderer.model.reference import Digest
 from renderer.ports import BundleStore, Layout
+from renderer.structs import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """What the other side has: blobs by their sizes, and, in a registry, the repository that each of them lies in."""
 
     base: DeltaBase

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from renderer.commands.bundle.assembly import listed
@@ -27,12 +26,12 @@ from renderer.model.bundles.bundle import Bundle
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import Layout
+from renderer.structs import Struct
 
 _BESIDE: Final = re.compile(r"(?:.*[:/])?(sha256-[0-9a-f]{64}\.[A-Za-z0-9]+)\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stowed:
+class Stowed(Struct, frozen=True, kw_only=True):
     """One manifest of a cargo. `tag` is the name that it has beside another one, as cosign's signatures have.
 
     `below` are the manifests of an index that travel with it; `sparse` is true when it lists others. `subject` is the
@@ -51,8 +50,7 @@ class Stowed:
         return self.descriptor.media_type in INDEX_TYPES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cargo:
+class Cargo(Struct, frozen=True, kw_only=True):
     """Everything that the `index.json` of a layout leads to, and the packing list of it.
 
     `blobs` holds all of it, manifests included, in the order of the layout; `manifests` what a registry takes as

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from renderer.commands.bundle.building.blobs import in_memory
 from renderer.commands.bundle.carrying.bases import Held, blobs_of
@@ -30,6 +29,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import Blob, Layout, LayoutWriter
+from renderer.structs import replace
 
 
 def diff(new: Layout, held: Held, writer: LayoutWriter, output: str) -> Outcome:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Final
 
@@ -33,13 +32,13 @@ from renderer.model.reference import Digest
 from renderer.ports import BundleSource, IncomingLayout, Progress, Registry
 from renderer.stages.verify import verify
 from renderer.stages.verify.images import signatures_over_images
+from renderer.structs import Struct, field
 from renderer.transfer.crew import Crew
 
 _UNSIGNED_LIMIT: Final = 64 * 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """Where a bundle is pulled from. `source` reads the bundle at `address` and its signatures as they are now."""
 
     address: BundleAddress
@@ -127,8 +126,7 @@ def _ordered(wanted: Mapping[Digest, Descriptor], packed: PackingList) -> list[D
     return [*(one for digest, one in wanted.items() if digest not in before), *(wanted[digest] for digest in before)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pull:
+class _Pull(Struct, frozen=True):
     """One pull under way. `fetched` are the blobs that were fetched so far."""
 
     origin: Origin

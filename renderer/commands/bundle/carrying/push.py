@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from renderer.commands.bundle.carrying.cargo import Cargo, Stowed, cargo_of, levels
 from renderer.commands.bundle.carrying.delta_check import is_delta
@@ -19,14 +18,14 @@ from renderer.model.images.transfer import Delivery, Traffic
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest
 from renderer.ports import Journal, Layout, Progress, Registry
+from renderer.structs import Struct
 from renderer.transfer.courier import Courier, Delivered
 from renderer.transfer.crew import Crew
 
 _CONTENT_REFUSED = frozenset({"registry-refused", "registry-not-found"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushOptions:
+class PushOptions(Struct, frozen=True, kw_only=True):
     """How to push.
 
     `retag` moves a tag that stands for another bundle; `recheck` asks for every blob, also for those that the packing
@@ -101,8 +100,7 @@ def _place(address: BundleAddress, cargo: Cargo) -> BundleAddress:
     return address.at(tag)
 
 
-@dataclass(frozen=True, slots=True)
-class _Push:
+class _Push(Struct, frozen=True):
     """One push under way. `known` are blobs, manifests among them, that an earlier push has brought.
 
     `untagged` are signatures whose tags belong to another bundle.

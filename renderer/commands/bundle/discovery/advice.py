@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 
 from renderer.errors import Where
 from renderer.formats.bundle.remote_source import RemoteImage
@@ -11,10 +10,10 @@ from renderer.formats.bundle.source import BundleSourceDocument, SourceLayout
 from renderer.model.fields import spell_path
 from renderer.model.images.discovery import ImageRecord
 from renderer.model.reference import ImageReference
+from renderer.structs import Struct, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
+class Advice(Struct, frozen=True, kw_only=True):
     """How a missing image is brought into the bundle, or done without.
 
     `where` is the place that decides, `expected` what belongs there. `lines` and `hint` are for one image, `others`

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from renderer.commands.bundle.building.workbench import Workbench
@@ -24,6 +23,7 @@ from renderer.model.version import Constraint, Version
 from renderer.ports import Blob
 from renderer.stages.pin import Pinned, pin
 from renderer.stages.values import layer
+from renderer.structs import Struct, field, replace
 from renderer.survey import served_by
 
 DEFAULT: Final = "default"
@@ -33,8 +33,7 @@ _KUBERNETES: Final = tuple(Version(1, minor, 0) for minor in (*range(31, 15, -1)
 """What charts are told of the cluster unless the source says it: the first one that the extension runs on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """What is looked through, and how: the extensions with their blobs, and for which platforms and versions.
 
     `images` are those that the bundle vouches for; `values` holds the values of each set of `value_sets`.
@@ -49,8 +48,7 @@ class Question:
     values: Mapping[str, Mapping[str, Json]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """A component that cannot be inflated under one value set, and why."""
 
     extension: str
@@ -59,8 +57,7 @@ class Failure:
     findings: tuple[Finding, ...]
 
 
-@dataclass(slots=True, kw_only=True)
-class Found:
+class Found(Struct, kw_only=True):
     """Everything that was seen. `known` are images of the bundle, `unknown` are strings that it knows nothing of.
 
     `annotated` are the images that charts declare, by extension; `objects` counts what was looked at.
@@ -75,8 +72,7 @@ class Found:
     objects: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
+class _Try(Struct, frozen=True):
     """One component under one value set."""
 
     extension: Extension
@@ -268,8 +264,7 @@ def _each_once(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-@dataclass(frozen=True, slots=True)
-class _Contents:
+class _Contents(Struct, frozen=True):
     """The blobs that the bundle will hold, by descriptor."""
 
     blobs: Mapping[object, Blob]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 
 from renderer.commands.bundle.building.contents import Packed
 from renderer.commands.bundle.building.image_reader import FoundImage
@@ -23,10 +22,10 @@ from renderer.model.images.discovery import Declaration, ImageRecord, Sighting, 
 from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest, ImageReference
 from renderer.ports import Files
+from renderer.structs import Struct, field, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discovery:
+class Discovery(Struct, frozen=True, kw_only=True):
     """Every image that is declared or was seen, what is to be said about them, and the extensions as they declare.
 
     `extensions` are those of the bundle, each with the images that the annotations of its charts declare.
@@ -138,8 +137,7 @@ def _with_annotated(extension: Extension, found: Found) -> Extension:
     return replace(extension, images=tuple(images))
 
 
-@dataclass(slots=True)
-class _Ledger:
+class _Ledger(Struct):
     """One record for each image, filled from all sides."""
 
     accepted: tuple[Acceptance, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, cast
@@ -20,6 +19,7 @@ from renderer.model.bundles.extension import extension_name
 from renderer.model.fields import Json, read_path
 from renderer.model.reference import Platform
 from renderer.model.version import Version
+from renderer.structs import Struct, replace
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/._-][A-Za-z0-9/._:@-]*\Z")
 DEFAULT_NAME: Final = "kubesphere"
@@ -30,8 +30,7 @@ kind: BundleSource
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class Naming(Struct, frozen=True, kw_only=True):
     """How bundles are called, as far as a person said it; the rest follows from the packages.
 
     `created` is SOURCE_DATE_EPOCH. `now` is the moment of the run: a package that claims to be of later is not
@@ -46,8 +45,7 @@ class Naming:
     platforms: tuple[Platform, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """One bundle before it is built. `accepted` are globs of images that it may lack, each with the reason."""
 
     name: str
@@ -173,7 +171,7 @@ def _version(packages: Sequence[FoundPackage], created: datetime) -> Version:
     one = len({found.extension.name for found in packages}) == 1
     leading = [found.extension.version for found in packages if one or found.extension.name == KS_CORE]
     newest = max(leading, default=Version(created.year, created.month, created.day))
-    return replace(newest, build="", text="")
+    return Version(newest.major, newest.minor, newest.patch, newest.prerelease)
 
 
 def _no_time(packages: Iterable[FoundPackage]) -> Finding:

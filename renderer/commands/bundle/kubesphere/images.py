@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from renderer.commands.bundle.building.faults import FaultsOfParts
 from renderer.commands.bundle.building.image_reader import FoundImage
@@ -17,13 +16,13 @@ from renderer.model.fields import Json
 from renderer.model.images.discovery import ImageRecord, Standing
 from renderer.model.reference import ImageReference
 from renderer.ports import Files
+from renderer.structs import Struct, replace
 
 Entry = Mapping[str, Json]
 """One entry of `spec.images` of a bundle source."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSources:
+class ImageSources(Struct, frozen=True, kw_only=True):
     """What a person has at hand.
 
     `files` are OCI layouts and archives, by their paths from the root of the working tree. `registry` is an address
@@ -42,8 +41,7 @@ class ImageSources:
         return not (self.files or self.registry or self.upstream)
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """One layout or archive, and the images in it."""
 
     path: str

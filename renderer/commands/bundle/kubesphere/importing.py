@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from renderer.commands.bundle.building.build import Prepared, prepare, write
 from renderer.commands.bundle.building.images import collect_images
@@ -28,10 +27,10 @@ from renderer.model.fields import Json
 from renderer.model.images.discovery import ImageRecord
 from renderer.model.outcome import Outcome
 from renderer.ports import Files, LayoutWriter
+from renderer.structs import Struct, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Import:
+class Import(Struct, frozen=True, kw_only=True):
     """What a person wants imported.
 
     `paths` count from the root of the working tree. `accepted` are globs of images that bundles may lack, each with

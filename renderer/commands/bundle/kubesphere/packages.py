@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +19,7 @@ from renderer.model.bundles.extension import Extension
 from renderer.model.fields import FieldError, Fields, spell_path
 from renderer.model.trees.tree import FileTree
 from renderer.ports import Files
+from renderer.structs import Struct
 
 _ARCHIVES: Final = (".tgz", ".tar.gz")
 _CHART: Final = Limits(bytes=4 * 2**20, depth=64, nodes=100_000, aliased=10_000)
@@ -29,8 +29,7 @@ _EXPECTED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundPackage:
+class FoundPackage(Struct, frozen=True, kw_only=True):
     """One package. `extension` has no components yet; `package` is None for ks-core, which is a plain chart.
 
     `path` counts from the root of the working tree, `packed` is when its archive was made.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -16,12 +15,12 @@ from renderer.commands.bundle.kubesphere.images import Entry, needed
 from renderer.errors import RendererError
 from renderer.model.fields import Json
 from renderer.ports import Files
+from renderer.structs import Struct, replace
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Surveyed:
+class Surveyed(Struct, frozen=True):
     """A draft with the acceptances that it needs, what its packages were found to use, and what has to be taken."""
 
     draft: Draft

@@ -5,19 +5,18 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from renderer.model.fields import Json
 from renderer.model.generated.groups import CertificateWish, GeneratedGroup
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
+from renderer.structs import Struct
 
 __all__ = ["Target", "Unit", "units_of"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """A Secret that a Job creates. `files` says which file of the unit stands under a key of its data.
 
     `fixed` are keys that the chart gives, in base64; `metadata` and `type` are as the chart wants them. `spare` are
@@ -38,8 +37,7 @@ class Target:
         return ObjectId("", "Secret", self.namespace, self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(Struct, frozen=True, kw_only=True):
     """What is made at once, and stays as it is once it is there.
 
     `certificates` maps stems of files to what is wanted, signers first, `signers` a stem to that of its signer;

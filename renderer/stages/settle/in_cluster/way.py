@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from renderer.model.generated.values import GeneratedKind
 from renderer.model.objects.admission import custom_kinds
 from renderer.stages.settle.in_cluster.objections import fixed_secrets, is_whole, judges_the_job, undefined
@@ -12,6 +10,7 @@ from renderer.stages.settle.in_cluster.units import units_of
 from renderer.stages.settle.placing import without
 from renderer.stages.settle.trusting_kinds import resource_of
 from renderer.stages.settle.ways import Answer, Draft, Item, Place, Task
+from renderer.structs import replace
 
 
 def settled(task: Task) -> Answer:

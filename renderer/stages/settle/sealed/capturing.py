@@ -7,7 +7,6 @@ until somebody has it renewed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from renderer.errors import Finding
@@ -23,10 +22,10 @@ from renderer.model.objects.manifest import ObjectId
 from renderer.stages.settle.open_fields import open_fields_finding
 from renderer.stages.settle.sealed.changes import gone_or_moved, reshaped
 from renderer.stages.settle.sealed.derived import Derived, derived_from, unwrapped
+from renderer.structs import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What was captured before, and what a person asks of `sitewright lock` beside the lock itself.
 
     `renew` are names of groups; `moves` maps names of groups that are gone to those that take their values. `today` is
@@ -39,8 +38,7 @@ class Wish:
     moves: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capture:
+class Capture(Struct, frozen=True, kw_only=True):
     """The groups as they will be, and where the values of their secrets come from.
 
     `fresh` are secrets captured now. `derived` are fields of kept groups that are new in the chart and hold what

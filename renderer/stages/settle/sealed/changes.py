@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from renderer.errors import Finding, Severity, Where
 from renderer.model.generated.sealed import Captured, CapturedGroup, field_name
 from renderer.model.generated.values import GeneratedValue
+from renderer.structs import replace
 
 Shape = tuple[tuple[str, str], ...]
 """Kind of object and path of every field: what is left of a group when objects get other names."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -14,6 +13,7 @@ from renderer.model.fields import Json
 from renderer.model.generated.hidden import Hidden
 from renderer.model.generated.sealed import CapturedGroup
 from renderer.model.generated.values import GeneratedValue
+from renderer.structs import Struct
 
 
 class How(Enum):
@@ -24,8 +24,7 @@ class How(Enum):
     DECODED = "decoded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Derived:
+class Derived(Struct, frozen=True, kw_only=True):
     """`field` of a group holds what `source` holds, in the same or in another spelling."""
 
     group: str

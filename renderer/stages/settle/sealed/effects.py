@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.objects.workload import needs, pod_of
+from renderer.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effects:
+class Effects(Struct, frozen=True, kw_only=True):
     """Workloads that need something of the group. Those that `restart` carry a checksum of it; the others do not."""
 
     restart: tuple[ObjectId, ...]

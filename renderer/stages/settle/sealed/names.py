@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 
 from renderer.model.generated.discovered import Discovered
 from renderer.model.generated.sealed import Captured, field_name
+from renderer.structs import replace
 
 
 def with_known_names(discovered: Discovered, before: Captured) -> Discovered:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from renderer.formats.kubernetes.manifests import dump
@@ -15,6 +14,7 @@ from renderer.model.generated.policy import GeneratedPolicy, Mode, Ruling
 from renderer.model.generated.values import GeneratedValue
 from renderer.model.objects.manifest import Manifest, ObjectId
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 _SECRET_PARTS: Final = ("data", "stringData")
 _TEXT_PARTS: Final = frozenset({"data", "binaryData"})
@@ -22,8 +22,7 @@ _TEXT_PARTS: Final = frozenset({"data", "binaryData"})
 Steps = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedPart:
+class SealedPart(Struct, frozen=True, kw_only=True):
     """What is sealed of one object: everything below these keys.
 
     `fields` are all its fields that the mode `sealed` settles, public ones too.

@@ -7,7 +7,6 @@ anew is a private key needed; new secrets need recipients and no key.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from renderer.errors import Finding, Where
@@ -26,10 +25,10 @@ from renderer.stages.settle.sealed.capturing import Capture
 from renderer.stages.settle.sealed.changes import renamed_fields
 from renderer.stages.settle.sealed.derived import How
 from renderer.stages.settle.sealed.parts import SealedPart, leaves
+from renderer.structs import Struct, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(Struct, frozen=True, kw_only=True):
     """What has to be sealed. `kept` are objects that stay as they are, `objects` those that do not.
 
     `needs` says, for messages, what cannot be done without a private key; empty when none is needed. `changes` is true

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from renderer.errors import Finding, Where
 from renderer.model.generated.groups import GeneratedGroup
@@ -15,6 +14,7 @@ from renderer.stages.settle.open_fields import open_fields_finding
 from renderer.stages.settle.placing import with_value
 from renderer.stages.settle.sealed.parts import needs_sealing, sealed_name
 from renderer.stages.settle.ways import Answer, Draft, Item, Task
+from renderer.structs import replace
 
 
 def settled(task: Task) -> Answer:
