@@ -1,1 +1,1 @@
-"""Nouns: frozen dataclasses that cannot be wrong once built."""
+"""Nouns: frozen values that cannot be wrong once built."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from renderer.model.bundles.trust import (
     TrustPolicy,
     TrustRule,
 )
+from renderer.structs import replace
 from tests.simulators.authority import NOW, YEAR, Holder, authority, new_key, root, signer
 from tests.simulators.bundles import Workshop
 from tests.simulators.tables import rows, why_not

@@ -8,7 +8,6 @@ import random
 import shutil
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from renderer.formats.bundle.artifact import (
 from renderer.formats.bundle.document import decode_bundle, encode_bundle
 from renderer.model.bundles.bundle import VerifiedBundle
 from renderer.model.bundles.trust import Algorithm, TrustedKey, TrustPolicy
+from renderer.structs import replace
 from tests.simulators.bundles import NOW, Workshop, signed
 from tests.simulators.tables import why_not
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from renderer.model.bundles.extension import Descriptor
 from renderer.model.bundles.trust import TrustPolicy
 from renderer.model.reference import Digest
 from renderer.stages.verify import verify
+from renderer.structs import replace
 from tests.simulators.bundles import NOW, Workshop, signed
 from tests.simulators.tables import why_not
 

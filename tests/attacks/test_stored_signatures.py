@@ -6,7 +6,6 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from renderer.formats.trust.sigstore import BUNDLE_MEDIA_TYPE, make_sigstore_bun
 from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.signing import SignatureForm
 from renderer.model.reference import Digest
+from renderer.structs import replace
 from tests.simulators.bundles import Workshop
 from tests.simulators.signing import found, store, unsigned
 

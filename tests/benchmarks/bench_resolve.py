@@ -13,9 +13,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from renderer.structs import replace
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 

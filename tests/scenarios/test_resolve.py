@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from renderer.model.site import (
 )
 from renderer.model.version import Constraint, Version
 from renderer.stages.resolve import attempt, resolve
+from renderer.structs import replace
 from tests.scenarios.catalogs import catalog, extension, question
 from tests.scenarios.oracle import ask_resolvelib
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +21,7 @@ from renderer.stages.settle.sealed.capturing import Capture, Wish, capture
 from renderer.stages.settle.sealed.names import with_known_names
 from renderer.stages.settle.sealed.parts import sealed_parts
 from renderer.stages.settle.sealed.sealing import Work, plan_sealing, sealed_file
+from renderer.structs import replace
 from tests.sealing_fixture import KeyPair, counted, key_pair
 
 ONE, OTHER = key_pair("one"), key_pair("other")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +28,7 @@ from renderer.model.site import (
 )
 from renderer.model.version import Version
 from renderer.stages.mirrors.plan import plan_mirrors
+from renderer.structs import replace
 
 _TEMPLATES = Path(__file__).parents[2] / "templates"
 

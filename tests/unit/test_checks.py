@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -28,6 +27,7 @@ from renderer.model.site import (
     SecretsMode,
 )
 from renderer.model.version import Version
+from renderer.structs import replace
 from tests.sealing_fixture import key_pair
 from tests.simulators.sites import a_definition, a_deployment, a_plan, a_site, an_object, composed, pinned
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -24,6 +23,7 @@ from renderer.stages.chart.reading import read_chart
 from renderer.stages.generated import KNOWN_KEYS, OTHER_TIME, rewritten, template_sums
 from renderer.stages.generated.discovering import discover
 from renderer.stages.place import place
+from renderer.structs import replace
 
 Pack = Callable[[str | Mapping[str, str]], bytes]
 TLS = """\

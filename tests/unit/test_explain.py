@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,6 +11,7 @@ from renderer.errors import Finding
 from renderer.model.resolution import Conflict, Question, Resolution, Want
 from renderer.stages.explain import explain
 from renderer.stages.resolve import attempt, resolve
+from renderer.structs import replace
 from tests.scenarios.catalogs import catalog, question
 from tests.scenarios.test_resolve import ask, rich, wanted
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from renderer.model.generated.hidden import Hidden
 from renderer.model.generated.sealed import Captured, CapturedGroup, SealedObject
 from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest
+from renderer.structs import replace
 from tests.sealing_fixture import counted, key_pair
 
 ONE, OTHER = key_pair("one"), key_pair("other")

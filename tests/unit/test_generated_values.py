@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from renderer.model.objects.manifest import HookPhase, Manifest, Origin
 from renderer.model.rendering import Inflated
 from renderer.stages.generated import UseKind, may_invent, scan_templates, template_findings
 from renderer.stages.generated.discovering import discover
+from renderer.structs import replace
 
 ORIGIN = Origin(extension="demo", component="web", source="web/templates/a.yaml")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +21,7 @@ from renderer.model.outcome import Outcome
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
 from renderer.ports import Registry
+from renderer.structs import replace
 from tests.realworld.stand_ins import write_layout
 from tests.simulators import kubesphere_packages as made
 from tests.simulators.bundles import NOW, Workshop, schema

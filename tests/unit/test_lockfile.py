@@ -1,6 +1,5 @@
 """Lock files: their text, what is refused, and how a lock drifts from the world."""
 
-from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -15,6 +14,7 @@ from renderer.model.lock import Lock, LockedBundle, LockedEngine, LockedExtensio
 from renderer.model.objects.manifest import ObjectId
 from renderer.model.reference import Digest, ImageReference, Platform
 from renderer.model.version import Version
+from renderer.structs import replace
 
 A, B, C, D = (Digest("sha256", char * 64) for char in "abcd")
 ENGINE = LockedEngine(name="embedded", helm="v4.2.3")

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from renderer.model.reference import ImageReference
 from renderer.model.site import Fallback, NodeDelivery, Nodes, Site
 from renderer.stages.mirrors.nodes import node_delivery, node_files
 from renderer.stages.mirrors.plan import plan_mirrors
+from renderer.structs import replace
 from tests.simulators.sites import SHIPPED, a_site, pinned
 
 IMAGE = ImageReference.parse("docker.io/library/busybox:1.37")

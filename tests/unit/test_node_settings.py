@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from renderer.model.check import run_rules
 from renderer.model.objects.manifest import Manifest
 from renderer.model.reference import ImageReference
 from renderer.model.site import Distribution, ImagesMode, NodeDelivery, Nodes, SecretReference, Site
+from renderer.structs import replace
 from tests.simulators.sites import a_deployment, a_plan, a_site, an_object, composed, pinned
 
 OPENSHIFT = a_site(cluster={"distribution": Distribution.OPENSHIFT})

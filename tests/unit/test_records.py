@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -20,6 +19,7 @@ from renderer.model.trees.orphan import Orphan
 from renderer.model.trees.tree import FileTree
 from renderer.stages.provenance import PROVENANCE, is_current, provenance, render_inputs
 from renderer.stages.records import read_orphans, record_files
+from renderer.structs import replace
 from tests.simulators.sites import SHIPPED, a_deployment, a_lock, a_plan, a_site, an_object, composed, pinned
 
 WEB = a_deployment("web")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from renderer.checks import security
 from renderer.errors import Severity
 from renderer.model.check import run_rules
 from renderer.model.objects.manifest import HookPhase, Manifest
+from renderer.structs import replace
 from tests.simulators.sites import a_plan, an_object, composed
 
 BCRYPT = "$2a$10$" + "zcHepmzfKPoxCVCYZr5K7O" + "R" * 31

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -15,6 +14,7 @@ from renderer.model.generated.values import GeneratedKind, GeneratedValue
 from renderer.model.objects.manifest import HookPhase, Manifest, ObjectId, Origin
 from renderer.stages.chart import name_hooks
 from renderer.stages.settle import PLACEHOLDER, settle, unsettled
+from renderer.structs import replace
 
 ORIGIN = Origin(extension="demo", component="web", source="web/templates/a.yaml")
 BY_HAND = GeneratedPolicy(default=Mode.EXTERNAL)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from renderer.model.objects.manifest import MADE_AFTER, MADE_BEFORE, MADE_LAST, 
 from renderer.stages.chart.hooks import name_hooks
 from renderer.stages.settle import Settled, settle
 from renderer.stages.waves import plan_waves
+from renderer.structs import replace
 
 ORIGIN = Origin(extension="shop", component="web", source="web/templates/tls.yaml")
 POLICY = GeneratedPolicy(default=Mode.IN_CLUSTER, image="docker.io/alpine/k8s:1.33.4")

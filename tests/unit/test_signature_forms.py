@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +27,7 @@ from renderer.formats.trust.pem import certificates_of
 from renderer.formats.trust.sigstore import BUNDLE_MEDIA_TYPE
 from renderer.model.bundles.signing import SignatureForm
 from renderer.model.reference import Digest
+from renderer.structs import replace
 from tests.simulators.bundles import Workshop
 from tests.simulators.papers import Company
 from tests.simulators.signing import found, store, unsigned

@@ -5,23 +5,18 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from renderer.adapters.registry.client import RegistryClient
 from renderer.adapters.registry.connections import Connections, Origin, tls_context
-from renderer.adapters.registry.credentials import (
-    CONFIG_LIMIT,
-    Credentials,
-    CredentialSource,
-    DockerConfig,
-    Helper,
-    credentials_for,
-)
 from renderer.adapters.registry.faults import Faults, authority_names, set_proxies
 from renderer.adapters.registry.patience import Patience
 from renderer.adapters.registry.transport import Transport
 from renderer.adapters.registry.uploads import CHUNK
 from renderer.errors import Finding, InputError, Where
+
+if TYPE_CHECKING:
+    from renderer.adapters.registry.credentials import Credentials, CredentialSource, DockerConfig
 
 __all__ = ["credential_source", "open_registry"]
 
@@ -81,6 +76,8 @@ def credential_source(url: str, environ: Mapping[str, str], file: str | None = N
     host = Origin.of(url.rstrip("/")).netloc
 
     def find(repository: str) -> Credentials | None:
+        from renderer.adapters.registry.credentials import Helper, credentials_for  # many registries ask for none
+
         if file is not None:
             found = credentials_for(host, repository, {}, (_read_config(Path(file), must_exist=True),))
         else:
@@ -110,6 +107,8 @@ def _places(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def _read_config(place: Path, *, must_exist: bool = False) -> DockerConfig:
+    from renderer.adapters.registry.credentials import CONFIG_LIMIT, DockerConfig
+
     try:
         with place.open("rb") as file:
             return DockerConfig(str(place), file.read(CONFIG_LIMIT + 1))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
 from collections.abc import Collection, Mapping
 from email.message import Message
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
-from renderer.adapters.registry.authentication import Authentication
 from renderer.adapters.registry.connections import Answer, Connections, Content, Origin, TooLargeError
-from renderer.adapters.registry.credentials import CredentialSource
 from renderer.adapters.registry.faults import Faults, Refusal
 from renderer.adapters.registry.patience import Patience, retry_after
 from renderer.errors import RemoteError
 from renderer.structs import Struct, field, replace
+
+if TYPE_CHECKING:
+    from renderer.adapters.registry.authentication import Authentication
+    from renderer.adapters.registry.credentials import CredentialSource
 
 ERROR_LIMIT: Final = 64 * 1024
 ANSWER_LIMIT: Final = 4 * 2**20
@@ -67,10 +70,25 @@ class Transport:
         self.faults = faults
         self.patience = patience
         self.connections = connections
-        secure = self.home.scheme == "https"
-        self.authentication = Authentication(
-            source, ask=self._ask_for_token, faults=faults, patience=patience, secure=secure
-        )
+        self._source = source
+        self._lock = threading.Lock()
+        self._authentication: Authentication | None = None
+
+    @property
+    def authentication(self) -> Authentication:
+        """Who we are. Made when somebody first asks: many registries of sites never do."""
+        from renderer.adapters.registry.authentication import Authentication
+
+        with self._lock:
+            if self._authentication is None:
+                self._authentication = Authentication(
+                    self._source,
+                    ask=self._ask_for_token,
+                    faults=self.faults,
+                    patience=self.patience,
+                    secure=self.home.scheme == "https",
+                )
+            return self._authentication
 
     def call(self, request: Request, expected: Collection[int], *, limit: int = ANSWER_LIMIT) -> Received:
         """The answer, read whole, after as many attempts as patience allows. Raises RemoteError.
@@ -142,7 +160,8 @@ class Transport:
         sent = None
         for _ in range(3):
             headers = dict(request.headers)
-            sent = self.authentication.header(request.repository, request.scopes) if origin == self.home else None
+            asked_before = self._authentication if origin == self.home else None
+            sent = asked_before.header(request.repository, request.scopes) if asked_before else None
             if sent is not None:
                 headers["Authorization"] = sent
             answer = self._exchange(request, origin, url, headers)

@@ -7,7 +7,7 @@ and nothing of it counts until `renderer.stages.verify` has spoken.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.errors import Where
@@ -38,6 +38,7 @@ from renderer.formats.trust.sigstore import SIGSTORE_BUNDLE_LIMIT, is_sigstore_b
 from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
+from renderer.structs import replace
 
 SIGNATURE_LIMIT: Final = 64
 _PAYLOAD_LIMIT: Final = 64 * 1024

@@ -118,7 +118,7 @@ class Manifest(Struct, frozen=True):
 
     def from_origin(self, **changes: object) -> Manifest:
         """The same object with fields of its origin changed."""
-        return replace(self, origin=replace(self.origin, **changes))
+        return replace(self, origin=replace(self.origin, **changes))  # type: ignore[arg-type]
 
 
 class DuplicateObjectError(ValueError):
