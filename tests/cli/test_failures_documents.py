@@ -123,7 +123,7 @@ def test_a_profile_of_another_repository(shop: Shop) -> None:
 def test_a_profile_that_is_no_yaml(shop: Shop, given: tuple[str, ...]) -> None:
     edit(PROFILE, "values: {replicas: 2}", "values: {replicas: 2")
     assert shop.refused(1, *given) == (
-        "error[yaml-syntax]: expected ',' or '}', but got ':' while parsing a flow mapping\n"
+        "error[yaml-syntax]: did not find expected ',' or '}' while parsing a flow mapping\n"
         "  --> profiles/shop.yaml:18:11\n"
         "   hint: look at what begins on line 17, column 15\n"
     )

@@ -63,7 +63,7 @@ class TestReading:
             ("08", 8), ("1e400", "1e400"),
             ("~", None), ("", None), ("True", True), ("=", "="), ("v1", "v1"), ("!!str 12", "12"),
             ("! 12", "12"), ("!!int 12", 12), ('"\\u4e2d"', "中"), ("|\n  a\n  b\n", "a\nb\n"), ("{}", {}), ("[]", []),
-            ("18446744073709551616", 18446744073709551616.0),
+            ("18446744073709551616", 18446744073709551616.0), ("1" * 320, "1" * 320), ("0x" + "f" * 300, "0x" + "f" * 300),
         ],
     )  # fmt: skip
     def test_scalars_mean_what_yaml_1_2_and_kubernetes_agree_on(self, text: str, value: Json) -> None:
@@ -98,15 +98,17 @@ class TestReading:
     @pytest.mark.parametrize(
         ("text", "place", "message"),
         [
-            (b"\ta: 1", "p.yaml:1:1", "found character '\\t' that cannot start any token"),
-            (b"a: [1", "p.yaml:1:6", "expected ',' or ']'"),
+            (b"\ta: 1", "p.yaml:1:1", "found character that cannot start any token"),
+            ("a: b\u2028c".encode(), "p.yaml:1:5", "the character U+2028 ends a line to some readers of YAML"),
+            (b'{"a": "\\ud83d\\ude00"}', "p.yaml:1:10", "found invalid Unicode character escape code"),
+            (b"a: [1", "p.yaml:1:6", "did not find expected ',' or ']'"),
             (b"a: 1\n---\nb: 1", "p.yaml:2:1", "one document is expected in this file; a second one starts here"),
             (b"a: *x", "p.yaml:1:4", "no anchor `&x` stands before the alias `*x`"),
             (b"a: &x [*x]", "p.yaml:1:8", "the anchor `&x` contains itself"),
             (b"[a]: 1", "p.yaml:1:1", "the key of a mapping must be text"),
             (b"a: b\x07", "p.yaml:1:5", "this character is not allowed in YAML"),
             (b"a: \xff", "p.yaml:1:4", "the text is not UTF-8"),
-            (b"%YAML 1.1\n---\na: 1", "p.yaml:2:1", "directives (`%YAML`, `%TAG`) are not used here"),
+            (b"%YAML 1.1\n---\na: 1", "p.yaml:1:1", "directives (`%YAML`, `%TAG`) are not used here"),
             (b"x: 1\n<<: {x: 2}", "p.yaml:2:1", "`<<` stands behind the key `x`"),
             (b"a: !!int x", "p.yaml:1:4", "`x` is not of the type `!!int`"),
         ],

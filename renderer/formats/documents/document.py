@@ -1,13 +1,13 @@
 """YAML and JSON as people write it: positions, no duplicate keys, nothing ambiguous.
 
-ruamel.yaml parses (YAML 1.2); its events are turned into plain JSON values here. What YAML 1.2 and Kubernetes would
-read differently (`yes`, `0777`, `1_000`) is refused with a hint instead of guessed. See
+libyaml parses; its events are turned into plain JSON values here, by the rules of YAML 1.2. What YAML 1.2 and
+Kubernetes would read differently (`yes`, `0777`, `1_000`) is refused with a hint instead of guessed. See
 docs/decisions/0002-kubernetes-own-yaml.md.
 """
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -31,6 +31,9 @@ __all__ = [
 
 
 _LIMITS: Final = DocumentLimits()
+_NESTED: Final = 1000
+"""Levels at which libyaml 0.2.6 and later stops by itself; it reads ahead of our own limit."""
+_ODD_BREAK: Final = re.compile("[\x85\u2028\u2029]")
 
 
 def parse_document(content: bytes, file: str, *, limits: DocumentLimits = _LIMITS) -> Document:
@@ -69,26 +72,32 @@ def _decoded(content: bytes, file: str, limits: DocumentLimits) -> str:
 
 
 def _events(text: str, file: str) -> Iterator[Any]:
-    """The events of ruamel.yaml; what it complains about becomes a `UnreadableError`."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    """The events of libyaml; what it complains about becomes a `UnreadableError`."""
+    from renderer.formats.kubernetes.yaml_events import LibyamlError, MarkedYAMLError, events_of, syntax_error
 
+    odd = _ODD_BREAK.search(text)
+    if odd is not None:
+        line, column = _position(text, odd.start())
+        message = f"the character U+{ord(odd[0]):04X} ends a line to some readers of YAML and not to others"
+        advice = f'write "\\u{ord(odd[0]):04x}" in double quotes'
+        raise UnreadableError(fault_at("yaml-syntax", message, file, line, column, hint=advice))
+    content = text.encode()
     try:
-        yield from YAML(typ="safe", pure=True).parse(io.StringIO(text))
+        yield from events_of(content)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        message = " ".join(f"{error.problem} {error.context or ''}".replace("('", "'").replace("',)", "'").split())
-        start = error.context_mark
-        far = mark and start and start.line < mark.line
+        told = syntax_error(error, content, _NESTED)
+        start: Any = error.context_mark
+        far = start is not None and start.line + 1 < told.line
         hint = f"look at what begins on line {start.line + 1}, column {start.column + 1}" if far else None
-        raise UnreadableError(fault_at("yaml-syntax", message, file, line, column, hint=hint)) from None
-    except YAMLError as error:
-        position = getattr(error, "position", None)
-        before = text[:position] if isinstance(position, int) else ""
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        message = "this character is not allowed in YAML" if before or position == 0 else " ".join(str(error).split())
-        raise UnreadableError(fault_at("yaml-syntax", message, file, line, column)) from None
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        # The scanner of ruamel.yaml is plain Python and trips over some garbage instead of refusing it.
-        raise UnreadableError(fault_at("yaml-syntax", "this is not YAML", file, 1, 1)) from None
+        # libyaml sees the end of a text without a last line break on a line of its own
+        line, column = min((told.line, told.column), _position(text, len(text)))
+        raise UnreadableError(fault_at(told.code, told.message, file, line, column, hint=hint)) from None
+    except LibyamlError as error:
+        told = syntax_error(error, content, _NESTED)
+        message = "this character is not allowed in YAML"
+        raise UnreadableError(fault_at("yaml-syntax", message, file, told.line, told.column)) from None
+
+
+def _position(text: str, index: int) -> tuple[int, int]:
+    before = text[:index]
+    return before.count("\n") + 1, index - before.rfind("\n")

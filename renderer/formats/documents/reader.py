@@ -55,6 +55,8 @@ _PREFIXED: Final = re.compile(r"0(?:o([0-7]+)|x([0-9a-fA-F]+))\Z")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _LONGEST_INTEGER: Final = 400
+_LARGEST: Final = 2**1024 - 2**971
+"""The largest number of 64-bit floating point, which is what JSON's readers have; beyond it lies text."""
 
 
 def core_scalar(text: str) -> Scalar:
@@ -63,11 +65,10 @@ def core_scalar(text: str) -> Scalar:
         return None
     if text in _BOOLEANS:
         return _BOOLEANS[text]
-    if _DECIMAL.match(text) and len(text) <= _LONGEST_INTEGER:
-        return int(text)
     prefixed = _PREFIXED.match(text)
-    if prefixed and len(text) <= _LONGEST_INTEGER:
-        return int(prefixed[1], 8) if prefixed[1] else int(prefixed[2], 16)
+    if (prefixed or _DECIMAL.match(text)) and len(text) <= _LONGEST_INTEGER:
+        number = int(text, 0) if prefixed else int(text)
+        return number if abs(number) <= _LARGEST else text
     if _NO_NUMBER.match(text):
         return math.nan if text.lower().endswith("nan") else math.copysign(math.inf, -1 if text[0] == "-" else 1)
     if _FLOAT.match(text):
@@ -86,7 +87,7 @@ class _Anchored(Struct):
 
 
 class DocumentReader(Struct):
-    """Reads one document out of the events of ruamel.yaml; gathers faults and goes on where it can.
+    """Reads one document out of the events of libyaml; gathers faults and goes on where it can.
 
     After `read` the result is in `value`, `places` and `faults`. `read` raises UnreadableError.
     """
@@ -152,7 +153,7 @@ class DocumentReader(Struct):
             kind = type(event).__name__
             if kind == "MappingEndEvent":
                 break
-            if kind == "ScalarEvent" and event.value == "<<" and event.implicit[0]:
+            if kind == "ScalarEvent" and event.value == "<<" and event.implicit[0] and event.tag is None:
                 height = max(height, self.merge(event, path, result, merged))
                 continue
             at = (event.start_mark.line + 1, event.start_mark.column + 1)
@@ -189,7 +190,9 @@ class DocumentReader(Struct):
             if event.anchor is not None:
                 self.anchors[event.anchor] = _Anchored(event.value, open=False)
             text: str = event.value
-            if event.implicit[0] and key_text(resolve_plain(text)) != text:
+            if event.tag is not None:
+                self.fault(event, f"the tag `{event.tag}` is not used here")
+            elif event.implicit[0] and key_text(resolve_plain(text)) != text:
                 self.fault(
                     event,
                     f"the key `{text}` is not text to every reader",
@@ -242,9 +245,9 @@ class DocumentReader(Struct):
         text: str = event.value
         spelled = None
         value: Json = text
-        if event.implicit[0] or event.ctag is not None:
+        if event.implicit[0] or event.tag is not None:
             self.check_tag(event, "")
-            wanted = str(event.tag or "").removeprefix(_TAG)
+            wanted = (event.tag or "").removeprefix(_TAG)
             if wanted not in {"str", "!"}:
                 value = self.plain(event, text, wanted)
                 spelled = text if not isinstance(value, str) else None
@@ -277,7 +280,7 @@ class DocumentReader(Struct):
 
     def check_tag(self, event: Any, kind: str) -> None:
         """Refuse tags that JSON cannot express."""
-        tag = str(event.tag) if event.ctag is not None else ""
+        tag: str = event.tag or ""
         short = tag.removeprefix(_TAG)
         fits = short in _KNOWN_TAGS and (short == kind if kind else short not in {"map", "seq"})
         if tag not in {"", "!"} and not fits:

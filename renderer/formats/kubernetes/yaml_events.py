@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from yaml._yaml import CParser
@@ -34,11 +34,13 @@ __all__ = [
     "LibyamlError",
     "MappingEndEvent",
     "MappingStartEvent",
+    "MarkedYAMLError",
     "ScalarEvent",
     "SequenceEndEvent",
     "SequenceStartEvent",
     "StreamEndEvent",
     "event_source",
+    "events_of",
     "pieces",
     "repaired",
     "syntax_error",
@@ -57,6 +59,13 @@ _DASHES: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
 
 
 _TOO_DEEP: Final = "exceeded maximum nesting depth"
+
+
+def events_of(content: bytes) -> Iterator[Any]:
+    """The events of a stream as libyaml gives them, with the places of its characters. Raises LibyamlError."""
+    next_event: Callable[[], Any] = CParser(content).get_event
+    while (event := next_event()) is not None:
+        yield event
 
 
 def event_source(content: bytes) -> Callable[[], Any]:
