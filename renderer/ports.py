@@ -7,7 +7,6 @@ Adapters satisfy these; tests satisfy them with working simulators. Nothing outs
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
@@ -301,12 +300,14 @@ class Signer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyText:
+class KeyText(Struct, frozen=True, kw_only=True):
     """Text that holds private keys, and the file or variable that it was found in. The text is never shown."""
 
     location: str
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:
+        return f"KeyText(location={self.location!r})"
 
 
 class Sealing(Protocol):

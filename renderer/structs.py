@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 if TYPE_CHECKING:  # type checkers know what this one takes for the fields of a Struct, too; msgspec's takes anything
     from dataclasses import replace  # noqa: TID251 - for type checkers only
 else:
     from msgspec.structs import replace
 
-__all__ = ["Struct", "field", "replace"]
+__all__ = ["Struct", "field", "force_setattr", "replace"]

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
-from renderer.structs import Struct
+from renderer.structs import Struct, force_setattr
 
 _VERSION_LIMIT: Final = 256
 _CONSTRAINT_LIMIT: Final = 512
@@ -42,8 +41,7 @@ _HYPHEN_RANGE = re.compile(rf"{_S}*({_PARTIAL}){_S}+-{_S}+({_PARTIAL}){_S}*")
 Precedence = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Version:
+class Version(Struct, frozen=True):
     """A semantic version, totally ordered by semver precedence.
 
     Build metadata does not count for precedence; two versions that differ only there are different values, and
@@ -51,13 +49,14 @@ class Version:
     nothing; `str()` is the full form (`1.2.0`).
     """
 
-    precedence: Precedence = field(init=False, repr=False)
-    major: int = field(compare=False)
-    minor: int = field(compare=False)
-    patch: int = field(compare=False)
-    prerelease: str = field(default="", compare=False)
+    major: int
+    minor: int
+    patch: int
+    prerelease: str = ""
     build: str = ""
-    text: str = field(default="", compare=False)
+    text: str = ""
+    _order: tuple[Precedence, str] = ((0, 0, 0, True, ()), "")
+    """Made of the others, whatever it is given as."""
 
     def __post_init__(self) -> None:
         if not all(0 <= number < _NUMBER_LIMIT for number in (self.major, self.minor, self.patch)):
@@ -70,9 +69,32 @@ class Version:
             raise ValueError(f"a number in a prerelease must not start with 0, as it does in `{self.prerelease}`")
         release = not parts
         precedence = (self.major, self.minor, self.patch, release, tuple(_identifier(part) for part in parts))
-        object.__setattr__(self, "precedence", precedence)
+        force_setattr(self, "_order", (precedence, self.build))
         if not self.text:
-            object.__setattr__(self, "text", str(self))
+            force_setattr(self, "text", str(self))
+
+    def __eq__(self, other: object) -> bool:
+        return self._order == other._order if isinstance(other, Version) else NotImplemented
+
+    def __lt__(self, other: Version) -> bool:
+        return self._order < other._order
+
+    def __le__(self, other: Version) -> bool:
+        return self._order <= other._order
+
+    def __gt__(self, other: Version) -> bool:
+        return self._order > other._order
+
+    def __ge__(self, other: Version) -> bool:
+        return self._order >= other._order
+
+    def __hash__(self) -> int:
+        return hash(self._order)
+
+    @property
+    def precedence(self) -> Precedence:
+        """What two versions are compared by, without build metadata."""
+        return self._order[0]
 
     @classmethod
     def parse(cls, text: str) -> Version:
@@ -120,8 +142,7 @@ class _Comparator(Struct, frozen=True):
     wild: int
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(Struct, frozen=True):
     """A version range. Two constraints are equal when they are written alike.
 
     A prerelease is admitted only by a group (the part between two `||`) that names a prerelease itself: `>=1.0.0`
@@ -129,7 +150,8 @@ class Constraint:
     """
 
     text: str
-    _groups: tuple[tuple[bool, tuple[_Comparator, ...]], ...] = field(init=False, repr=False, compare=False)
+    _groups: tuple[tuple[bool, tuple[_Comparator, ...]], ...] = ()
+    """Made of the text, whatever it is given as."""
 
     def __post_init__(self) -> None:
         if len(self.text) > _CONSTRAINT_LIMIT:
@@ -143,7 +165,7 @@ class Constraint:
                 raise ValueError(f"a version range must read {_CONSTRAINT_FORM}, not `{self.text}`")
             comparators = tuple(_comparator(*found.groups(default="")) for found in _COMPARATOR.finditer(group))
             read.append((any(one.version.prerelease for one in comparators), comparators))
-        object.__setattr__(self, "_groups", tuple(read))
+        force_setattr(self, "_groups", tuple(read))
 
     @classmethod
     def parse(cls, text: str) -> Constraint:

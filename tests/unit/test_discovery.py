@@ -23,7 +23,6 @@ from renderer.stages.chart.reading import read_chart
 from renderer.stages.generated import KNOWN_KEYS, OTHER_TIME, rewritten, template_sums
 from renderer.stages.generated.discovering import discover
 from renderer.stages.place import place
-from renderer.structs import replace
 
 Pack = Callable[[str | Mapping[str, str]], bytes]
 TLS = """\
@@ -450,6 +449,6 @@ class TestSecrecy:
 def test_the_archive_at_another_time_is_the_same_chart(pack_chart: Pack) -> None:
     archive = pack_chart({"templates/a.yaml": secret("a", b="{{ randAlphaNum 3 }}"), "files/x.txt": "{{ now }}"})
     other = rewritten(archive, [OTHER_TIME])
-    one, two = (EmbeddedHelm().chart_files(replace(request_for(some, "demo")[0])) for some in (archive, other))
+    one, two = (EmbeddedHelm().chart_files(request_for(some, "demo")[0]) for some in (archive, other))
     assert one == two
     assert rewritten(archive, [OTHER_TIME]) == other

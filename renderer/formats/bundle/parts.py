@@ -7,7 +7,6 @@ and nothing of it counts until `renderer.stages.verify` has spoken.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.errors import Where
@@ -38,7 +37,7 @@ from renderer.formats.trust.sigstore import SIGSTORE_BUNDLE_LIMIT, is_sigstore_b
 from renderer.formats.trust.stored import StoredSignature
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
-from renderer.structs import replace
+from renderer.structs import Struct, replace
 
 SIGNATURE_LIMIT: Final = 64
 _PAYLOAD_LIMIT: Final = 64 * 1024
@@ -50,8 +49,7 @@ REFERRERS_LIMIT: Final = 16 * 2**20
 """Bytes of all manifests together that may refer to a bundle; images have such, too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleParts:
+class BundleParts(Struct, frozen=True, kw_only=True):
     """What `renderer.stages.verify` judges: the manifest of a bundle or delta, and the signatures over it.
 
     Blobs have been checked against the descriptors that led to them, but nobody has vouched for the first of those:
@@ -61,7 +59,7 @@ class BundleParts:
     manifest: Descriptor
     manifest_bytes: bytes
     signatures: tuple[StoredSignature, ...]
-    read: ReadBlob = field(repr=False, compare=False)
+    read: ReadBlob
     kind: ArtifactKind = BUNDLE
 
     def config_bytes(self, manifest: ImageManifest, location: str) -> bytes:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final
 
 from renderer.errors import Finding, InputError, Where
 from renderer.model.fields import FieldError, Json, spell_path
-from renderer.structs import Struct, replace
+from renderer.structs import Struct, field, replace
 
 __all__ = ["Document", "Faults", "Path", "Place", "locate_error", "merge_layers"]
 
@@ -32,8 +31,7 @@ class Place(Struct, frozen=True, kw_only=True):
     span: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One document as people write it: its value, and the place of everything in it.
 
     `file` is the file as the user named it. The value is plain JSON and must not be changed in place. Several layers
@@ -42,7 +40,7 @@ class Document:
 
     file: str
     value: Json
-    places: Mapping[Path, Place] = field(default_factory=dict, repr=False, compare=False)
+    places: Mapping[Path, Place] = field(default_factory=dict)
 
     def place(self, path: Sequence[str | int] = ()) -> Place:
         """The place of a value; of its nearest parent that has one when the value is not there."""

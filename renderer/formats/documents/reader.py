@@ -72,8 +72,8 @@ def core_scalar(text: str) -> Scalar:
     if _NO_NUMBER.match(text):
         return math.nan if text.lower().endswith("nan") else math.copysign(math.inf, -1 if text[0] == "-" else 1)
     if _FLOAT.match(text):
-        number = float(text)
-        return number if math.isfinite(number) else text
+        real = float(text)
+        return real if math.isfinite(real) else text
     return text
 
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from renderer.formats.trust import der
 from renderer.formats.trust.armour import wrapped
 from renderer.formats.trust.keys import PublicKey, parse_public_key
 from renderer.model.bundles.trust import NameKind, SubjectName
+from renderer.structs import Struct
 
 _NAME_LIMIT: Final = 1024
 _SHOWN: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """One certificate, read and not believed. `serial` is lower-case hexadecimal, `names` are those of its subject.
 
     `read` is what `cryptography` made of it, for the modules that judge it.
     """
 
-    der: bytes = field(repr=False)
+    der: bytes
     subject: str
     issuer: str
     serial: str
     names: tuple[SubjectName, ...]
-    read: Any = field(repr=False, compare=False)
+    read: Any
 
     @property
     def self_issued(self) -> bool:

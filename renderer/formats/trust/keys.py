@@ -10,24 +10,32 @@ algorithms keys of it sign. A kind of another library joins it with an object th
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from renderer.formats.trust import sm2
 from renderer.model.bundles.trust import Algorithm
 from renderer.model.reference import Digest
+from renderer.structs import Struct
 
 _PEM_LIMIT: Final = 64 * 1024
 _RSA_BITS: Final = range(2048, 8193)
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(Struct, frozen=True):
     """A public key: the SHA-256 of its DER form, which is its identity, and how to check a signature with it."""
 
     fingerprint: Digest
     kind: str
-    _key: Any = field(repr=False, compare=False)
+    _key: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"PublicKey(fingerprint={self.fingerprint!r}, kind={self.kind!r})"
 
     def check(self, payload: bytes, signature: bytes) -> Algorithm | None:
         """The algorithm by which `signature` is this key's over `payload`; None when it is not."""
