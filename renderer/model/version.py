@@ -34,9 +34,10 @@ _PARTIAL = rf"v?{_NUMBER}(?:\.{_NUMBER})?(?:\.{_NUMBER})?(?:{_PRERELEASE})?(?:{_
 _PARTS = rf"v?({_NUMBER})(\.{_NUMBER})?(\.{_NUMBER})?({_PRERELEASE})?(?:{_BUILD})?"
 _OPERATOR = r"!=|>=|=>|<=|=<|~>|=|>|<|~|\^"
 _ONE = rf"(?:(?:{_OPERATOR}){_S}*)?{_PARTIAL}"
-_GROUP = re.compile(rf"{_S}*{_ONE}(?:(?:{_S}++(?:,{_S}*+)?|,{_S}*+){_ONE})*{_S}*\Z")
-_COMPARATOR = re.compile(rf"({_OPERATOR})?{_S}*({_PARTS})")
-_HYPHEN_RANGE = re.compile(rf"{_S}*({_PARTIAL}){_S}+-{_S}+({_PARTIAL}){_S}*")
+# texts, not compiled: a command that meets no range need not pay for them
+_GROUP = rf"{_S}*{_ONE}(?:(?:{_S}++(?:,{_S}*+)?|,{_S}*+){_ONE})*{_S}*\Z"
+_COMPARATOR = rf"({_OPERATOR})?{_S}*({_PARTS})"
+_HYPHEN_RANGE = rf"{_S}*({_PARTIAL}){_S}+-{_S}+({_PARTIAL}){_S}*"
 
 Precedence = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
 
@@ -161,9 +162,9 @@ class Constraint(Struct, frozen=True):
             raise ValueError(f"a version range has at most {_GROUP_LIMIT} alternatives, this has {len(groups)}")
         read = []
         for group in groups:
-            if _GROUP.match(group) is None:
+            if re.match(_GROUP, group) is None:
                 raise ValueError(f"a version range must read {_CONSTRAINT_FORM}, not `{self.text}`")
-            comparators = tuple(_comparator(*found.groups(default="")) for found in _COMPARATOR.finditer(group))
+            comparators = tuple(_comparator(*found.groups(default="")) for found in re.finditer(_COMPARATOR, group))
             read.append((any(one.version.prerelease for one in comparators), comparators))
         force_setattr(self, "_groups", tuple(read))
 
@@ -186,7 +187,7 @@ class Constraint(Struct, frozen=True):
 
 def _spell_out_hyphens(text: str) -> str:
     """`1.2 - 1.4` as `>= 1.2, <= 1.4 `, byte for byte as rewriteRange does it."""
-    for found in _HYPHEN_RANGE.finditer(text):
+    for found in re.finditer(_HYPHEN_RANGE, text):
         text = text.replace(found[0], f">= {found[1]}, <= {found[2]} ", 1)
     return text
 

@@ -13,9 +13,9 @@ from renderer.errors import Finding, RemoteError, Where
 from renderer.structs import Struct
 
 PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-_QUOTA = re.compile(r"quota|exceed the configured upper limit|toomanyblobs", re.IGNORECASE)
-_DISK = re.compile(r"no space left|disk (is )?full|insufficient storage|not enough space|disk quota", re.IGNORECASE)
-_IMMUTABLE = re.compile(r"immutable|already ?exists", re.IGNORECASE)
+_QUOTA: Final = r"(?i)quota|exceed the configured upper limit|toomanyblobs"
+_DISK: Final = r"(?i)no space left|disk (is )?full|insufficient storage|not enough space|disk quota"
+_IMMUTABLE: Final = r"(?i)immutable|already ?exists"
 _TEXT_LIMIT: Final = 400
 
 
@@ -98,17 +98,17 @@ class Faults(Struct, frozen=True, kw_only=True):
         said = (f"the registry says: {text}",) if text else ()
         asked = tuple(sorted(scopes))
         got = f"HTTP {refusal.status}"
-        if refusal.status in {500, 507} and (_DISK.search(text) or refusal.status == 507):
+        if refusal.status in {500, 507} and (re.search(_DISK, text) or refusal.status == 507):
             return self._error(
                 "registry-quota", "the registry's disk is full", subject, got=got, explanation=said,
                 hint="free space on the registry (garbage collection), or make its volume larger",
             )  # fmt: skip
-        if refusal.status in {403, 412, 413, 429} and _QUOTA.search(text):
+        if refusal.status in {403, 412, 413, 429} and re.search(_QUOTA, text):
             return self._error(
                 "registry-quota", "the quota of the project is used up", subject, got=got, explanation=said,
                 hint="raise the project's quota, in Harbor: Administration, Project Quotas",
             )  # fmt: skip
-        if refusal.status in {400, 403, 409, 412} and _IMMUTABLE.search(text):
+        if refusal.status in {400, 403, 409, 412} and re.search(_IMMUTABLE, text):
             return self._error(
                 "tag-immutable", "the tag is immutable and holds another manifest", subject, got=got, explanation=said,
                 expected="a tag that does not exist yet, or holds the same digest",
