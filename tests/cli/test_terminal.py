@@ -67,6 +67,26 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("words", [("--version",), ("--help",)])
+def test_a_full_disk_is_told(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "renderer", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[system-error]: no space left on device\n")
+
+
+def test_a_process_that_leaves_in_a_hurry_does_what_it_must_at_its_end() -> None:
+    script = (
+        "import atexit, sys; from renderer.__main__ import run; atexit.register(print, 'tidied');"
+        "sys.argv[1:] = ['validate', 'nothing-there.yaml']; run()"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (1, "nothing-there.yaml: 1 fault\ntidied\n")
+    assert "error[file-not-found]" in done.stderr
+
+
 def test_a_terminal_that_knows_ascii_only_gets_something() -> None:
     done = process("--help", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 0
