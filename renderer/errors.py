@@ -19,6 +19,7 @@ __all__ = [
     "BundleRefusedError",
     "CheckFailedError",
     "Finding",
+    "HopelessError",
     "InputError",
     "RemoteError",
     "RendererError",
@@ -148,6 +149,10 @@ class RemoteError(RendererError):
     """A registry, a git remote or a cluster failed or refused."""
 
     exit_code = 5
+
+
+class HopelessError(RemoteError):
+    """What will be no better for the next thing that is asked: a wrong password, a full disk, a registry down."""
 
 
 def when_full(error: OSError) -> str | None:

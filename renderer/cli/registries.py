@@ -88,7 +88,7 @@ def open_address(address: BundleAddress, options: Options) -> RegistryClient:
     return _opened(url, options, _authority(options.optional("ca"), None), insecure=plain)
 
 
-def repository(address: BundleAddress, site: SiteRegistry) -> BundleRepository:
+def repository(address: BundleAddress, site: SiteRegistry, authfile: str | None = None) -> BundleRepository:
     """A repository that a profile takes bundles from; the CA of the site's registry counts for that registry only."""
     from renderer.adapters.content_cache import ContentCache
     from renderer.adapters.registry.opening import credential_source, open_registry
@@ -100,7 +100,7 @@ def repository(address: BundleAddress, site: SiteRegistry) -> BundleRepository:
         url,
         environ=os.environ,
         ca=site.ca if own else None,
-        credentials=credential_source(url, os.environ if own else _environ_for_files()),
+        credentials=credential_source(url, os.environ if own else _environ_for_files(), authfile),
         insecure=own and site.insecure,
     )
     return Repository(registry, address, ContentCache(directories.cache() / "bundles"))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -97,22 +98,23 @@ def shown(path: Path) -> str:
 
 
 def workspace(files: WorkingTree, options: Options | None = None) -> Workspace:
-    """What the verbs over sites work with; the chart engine is the one that `--engine` names."""
+    """What the verbs over sites work with, the chart engine of `--engine` and the logins of `--authfile` among it."""
     from renderer.adapters.package_data import Templates, schema
     from renderer.adapters.sealing import MachineSealing
     from renderer.cli.registries import repository
     from renderer.commands.site.loading import Workspace
 
+    authfile = options.optional("authfile") if options and "authfile" in options else None
     return Workspace(
         files=files,
         schema=schema,
         templates=Templates(),
-        engine=engine(options.text("engine") if options else "embedded"),
+        engine=engine(options.text("engine") if options and "engine" in options else "embedded"),
         executor=executor(),
         sealing=MachineSealing(),
         version=__version__,
         now=now(),
-        repository=repository,
+        repository=partial(repository, authfile=authfile),
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from renderer.errors import Finding, RemoteError, RendererError
+from renderer.errors import Finding, HopelessError, RemoteError, RendererError
 from renderer.model.images.transfer import Delivery, Traffic
 from renderer.model.reference import Digest
 from renderer.ports import BundleSource, Journal, Progress, Registry
-from renderer.structs import Struct
+from renderer.structs import Struct, field
 from renderer.transfer.crew import Crew
 
 Place = tuple[Digest, str]
@@ -34,6 +34,8 @@ class Courier(Struct, frozen=True, kw_only=True):
     journal: Journal
     progress: Progress
     crew: Crew
+    closed: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
+    """Projects that are full or do not exist: whatever else goes there would travel to be refused."""
 
     def deliver(self, delivery: Delivery) -> Delivered:
         """Bring one blob to every repository that lacks it. Failures are kept, not raised."""
@@ -44,6 +46,10 @@ class Courier(Struct, frozen=True, kw_only=True):
         self.progress.sending(what, delivery.descriptor.size)
         try:
             for repository in delivery.missing:
+                project = repository.partition("/")[0]
+                if project in self.closed:
+                    faults[digest, repository] = self.closed[project]
+                    continue
                 try:
                     if self._mounted(repository, digest, holders):
                         mounted += 1
@@ -52,6 +58,8 @@ class Courier(Struct, frozen=True, kw_only=True):
                         sent += 1
                 except RendererError as error:
                     faults[digest, repository] = error.findings
+                    if any(finding.code in {"registry-quota", "registry-not-found"} for finding in error.findings):
+                        self.closed[project] = error.findings
                     continue
                 self.journal.stored(repository, digest)
                 holders.insert(0, repository)
@@ -71,8 +79,10 @@ class Courier(Struct, frozen=True, kw_only=True):
             try:
                 if self.crew.attempt(lambda holder=holder: self.registry.mount_blob(repository, digest, holder)):  # type: ignore[misc]
                     return True
+            except HopelessError:
+                raise
             except RemoteError as error:
-                if any(finding.code in {"registry-unreachable", "registry-unauthorized"} for finding in error.findings):
+                if any(finding.code in {"registry-unreachable", "registry-tls"} for finding in error.findings):
                     raise
                 # a source that may not be read is no reason not to send
         return False

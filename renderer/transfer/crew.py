@@ -8,12 +8,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from renderer.errors import RemoteError
+from renderer.errors import HopelessError, RemoteError
 
 T = TypeVar("T")
 R = TypeVar("R")
-HOPELESS: Final = frozenset({"registry-unreachable", "registry-tls", "registry-unauthorized"})
-"""What will not be better for the next image: further attempts cost time, or lock an account."""
+HOPELESS: Final = frozenset({"registry-unreachable", "registry-tls"})
+"""What will not be better for the next image, beside every HopelessError: asking on costs time, or locks an account."""
 
 
 class StoppedError(Exception):
@@ -53,7 +53,7 @@ class Crew:
         try:
             return work()
         except RemoteError as error:
-            if any(finding.code in HOPELESS for finding in error.findings):
+            if isinstance(error, HopelessError) or any(finding.code in HOPELESS for finding in error.findings):
                 self._hopeless = error
             raise
 

@@ -55,6 +55,8 @@ class Simulator:
         self.user: tuple[str, str] | None = None
         self.bearer = False
         self.expires_in = 300
+        self.harbor: dict[str, str] | None = None
+        """Answers as Harbor 2.15 does (seen on the wire): what the user may do in each project, such as `pull,push`."""
         self.referrers: dict[str, bytes] | None = None
         self.page_size = 1000
         self.lock = threading.Lock()
@@ -99,6 +101,9 @@ def registry_server() -> Iterator[Simulator]:
         finally:
             server.shutdown()
             thread.join()
+
+
+_ACTIONS = {"GET": "pull", "HEAD": "pull", "POST": "push", "PUT": "push", "PATCH": "push", "DELETE": "delete"}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -163,23 +168,46 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(401, "UNAUTHORIZED", "who are you", {"WWW-Authenticate": 'Basic realm="simulator"'})
             return False
         scope = state.tokens.get(self.headers.get("Authorization", "").removeprefix("Bearer "))
+        if state.harbor is not None and scope is not None:
+            return self._harbor_lets(scope)
         repository = re.split(r"/(?:blobs|manifests|tags|referrers)/", self.path.removeprefix("/v2/"), maxsplit=1)[0]
         action = "pull" if self.command in {"GET", "HEAD"} else "push"
         wanted = f"repository:{repository}:"
         granted = [part for part in (scope or "").split() if part.startswith(wanted)]
         if any(action in part.removeprefix(wanted).split(",") for part in granted):
             return True
-        realm = f'Bearer realm="{state.url}/token",service="simulator",scope="{wanted}{action}"'
+        service = "simulator" if state.harbor is None else "harbor-registry"
+        realm = f'Bearer realm="{state.url}/token",service="{service}",scope="{wanted}{action}"'
         self._error(401, "UNAUTHORIZED", "a token, please", {"WWW-Authenticate": realm})
         return False
 
+    def _harbor_lets(self, scope: str) -> bool:
+        """Harbor judges by project, and asks those for Basic whose token is not enough; no project, no challenge."""
+        parts = urlsplit(self.path)
+        source = parse_qs(parts.query).get("from")
+        asked = [(parts.path.removeprefix("/v2/"), _ACTIONS[self.command])]
+        asked += [(name, "pull") for name in source or ()]
+        for path, action in asked:
+            project = path.partition("/")[0]
+            if project not in self.state.projects:
+                said = f"project {project} not found"
+                self._error(401, "UNAUTHORIZED", f"{said}: {said}", {"WWW-Authenticate": ""})
+                return False
+            if action not in (self.state.harbor or {}).get(project, "") or f"repository:{project}/" not in scope:
+                said = f"unauthorized to access repository: {path}, action: {action}"
+                self._error(401, "UNAUTHORIZED", f"{said}: {said}", {"WWW-Authenticate": 'Basic realm="harbor"'})
+                return False
+        return True
+
     def _token(self, query: dict[str, list[str]]) -> None:
-        if not self._basic():
+        known = self._basic()
+        if not known and (self.state.harbor is None or "scope" not in query):
             self._error(401, "UNAUTHORIZED", "incorrect username or password")
             return
         with self.state.lock:
             token = f"token-{len(self.state.tokens)}"
-            self.state.tokens[token] = " ".join(query.get("scope", []))
+            # Harbor takes a wrong password for nobody
+            self.state.tokens[token] = " ".join(query.get("scope", [])) if known else "nothing"
         self._answer(200, json.dumps({"token": token, "expires_in": self.state.expires_in}).encode())
 
     # --- what is asked ---
@@ -274,7 +302,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _harbor(self, path: str, query: dict[str, str], body: bytes) -> None:
         projects = self.state.projects
         if path == "/systeminfo":
-            self._answer(200, b'{"harbor_version": "v2.14.0-simulated"}')
+            version = b'{"auth_mode": "db_auth", "harbor_version": "v2.15.2-simulated"}'
+            self._answer(200, version if self._basic() else b'{"auth_mode": "db_auth"}')
         elif not self._basic():
             self._error(401, "UNAUTHORIZED", "unauthorized")
         elif self.command == "HEAD":

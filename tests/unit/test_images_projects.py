@@ -58,6 +58,16 @@ def test_missing_projects_are_created_once_and_told() -> None:
     assert create_projects(TARGETS, harbor, public=True) == ()
 
 
+def test_a_dry_run_creates_nothing() -> None:
+    harbor = Harbor(there={"quay": False})
+    notes = create_projects(TARGETS, harbor, public=False, dry_run=True)
+    assert harbor.there == {"quay": False}
+    assert [note.message for note in notes] == [
+        "the project `hub` would be created: pulling needs a login",
+        "the project `k8s` would be created: pulling needs a login",
+    ]
+
+
 def test_what_could_not_be_created_is_told_together() -> None:
     harbor = Harbor(denied=frozenset({"hub", "k8s"}))
     with pytest.raises(RemoteError) as caught:

@@ -14,7 +14,7 @@ import pytest
 from renderer.adapters.registry.client import RegistryClient
 from renderer.adapters.registry.credentials import Credentials
 from renderer.adapters.registry.opening import open_registry
-from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError
+from renderer.errors import BundleRefusedError, Finding, HopelessError, InputError, RemoteError
 from renderer.formats.bundle.artifact import IMAGE_INDEX, IMAGE_MANIFEST, describe, descriptor_json
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
@@ -222,8 +222,8 @@ def errors(code: str, message: str) -> bytes:
         (403, errors("DENIED", "requested access is denied"), "registry-denied", "the project `library`"),
         (403, errors("DENIED", "... will exceed the configured upper limit of 1 GiB."), "registry-quota", "quota"),
         (412, errors("", "Quota exceeded when processing the request"), "registry-quota", "quota"),
-        (507, b"", "registry-quota", "free space"),
-        (500, errors("UNKNOWN", "write /var/lib: no space left on device"), "registry-quota", "free space"),
+        (507, b"", "registry-full", "free space"),
+        (500, errors("UNKNOWN", "write /var/lib: no space left on device"), "registry-full", "free space"),
         (413, b"<html>413 Request Entity Too Large</html>", "registry-refused", "client_max_body_size"),
         (404, errors("NAME_UNKNOWN", "repository name not known"), "registry-not-found", "/api/v2.0/projects"),
         (405, errors("UNSUPPORTED", "read only"), "registry-refused", ""),
@@ -239,7 +239,20 @@ def test_each_refusal_has_a_cause_and_a_remedy(
     assert finding.code == code
     assert finding.got == f"HTTP {status}"
     assert words in (finding.hint or "")
-    assert finding.where.subject == f"127.0.0.1:{server.port}/library/a@{descriptor.digest}"
+    full = code == "registry-full"
+    place = server.url if full else f"127.0.0.1:{server.port}/library/a@{descriptor.digest}"
+    assert finding.where.subject == place
+    assert clock.slept == []
+
+
+def test_a_full_disk_is_known_by_its_number(server: Simulator, clock: Clock) -> None:
+    detail = {"DriverName": "filesystem", "Enclosed": {"Op": "write", "Path": "/storage/x/startedat", "Err": 28}}
+    body = json.dumps({"errors": [{"code": "UNKNOWN", "message": "unknown error", "detail": detail}]}).encode()
+    server.faults = [Fault("POST", 500, body=body)]
+    descriptor, content, _ = blob(100)
+    with connect(server, clock) as client, pytest.raises(HopelessError) as raised:
+        client.push_blob("library/a", descriptor, content)
+    assert raised.value.findings[0].code == "registry-full"
     assert clock.slept == []
 
 

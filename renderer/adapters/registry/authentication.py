@@ -23,6 +23,8 @@ from renderer.structs import Struct
 _CHALLENGE_LIMIT: Final = 4096
 _TOKEN_LIMIT: Final = 256 * 1024
 _DEFAULT_LIFE: Final = 60
+_HARBOR: Final = "harbor-registry"
+"""The name of Harbor's token service."""
 _SPARE: Final = 10.0
 _PARAMETER = r'[A-Za-z0-9_-]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|[^\s,"]+)'
 _CHALLENGE = re.compile(rf"([A-Za-z]+)[ \t]+({_PARAMETER}(?:[ \t]*,[ \t]*{_PARAMETER})*)")
@@ -64,7 +66,8 @@ class Authentication:
         self._lock = threading.RLock()
         self._challenge: Challenge | None = None
         self._known: dict[str, Credentials | None] = {}
-        self._tokens: dict[str, dict[frozenset[str], tuple[str, float]]] = {}
+        self._tokens: dict[object, dict[frozenset[str], tuple[str, float]]] = {}
+        self._right: dict[Credentials, bool] = {}
         self._wanted: dict[tuple[str, frozenset[str]], tuple[str, ...]] = {}
 
     def header(self, repository: str, scopes: frozenset[str]) -> str | None:
@@ -79,22 +82,54 @@ class Authentication:
             return f"Bearer {self._token(challenge, repository, scopes)}"
 
     def challenged(self, values: Iterable[str], repository: str, scopes: frozenset[str], sent: str | None) -> bool:
-        """Learn from an answer 401; true when the request is worth sending again. `sent` is the header it had."""
+        """Learn from an answer 401; true when the request is worth sending again. `sent` is the header it had.
+
+        Where tokens are used, a token that is not enough is tried again with a new one, once: Harbor asks for Basic
+        then, which a registry that gives tokens need not be told. Raises RemoteError when the password is wrong.
+        """
         challenges = {challenge.scheme: challenge for challenge in read_challenges(values)}
         challenge = challenges.get("bearer") or challenges.get("basic")
-        if challenge is None:
-            return False
         with self._lock:
+            tokens = self._challenge is not None and self._challenge.scheme == "bearer"
+            if tokens and sent is not None and sent.startswith("Bearer "):
+                again = self._forget(repository, sent)
+                self.check(repository)
+                if challenge is None or challenge.scheme == "basic":
+                    return again
+            if challenge is None or (tokens and challenge.scheme == "basic"):
+                return False
             self._challenge = challenge
-            kept = self._tokens.setdefault(repository, {})
-            for asked, (token, _) in tuple(kept.items()):
-                if sent == f"Bearer {token}":
-                    del kept[asked]  # expired before its time, revoked, or not enough
             self._wanted[repository, scopes] = tuple(challenge.parameters.get("scope", "").split())
             if challenge.scheme == "bearer":
                 return True
             credentials = self._credentials(repository)
             return credentials is not None and bool(credentials.username) and sent != _basic(credentials)
+
+    def _forget(self, repository: str, sent: str) -> bool:
+        """Drop the token that was sent: expired before its time, revoked, or not enough. True for one that we kept."""
+        kept = self._tokens.get(self._shared(repository), {})
+        held = [asked for asked, (token, _) in kept.items() if sent == f"Bearer {token}"]
+        for asked in held:
+            del kept[asked]
+        return bool(held)
+
+    def check(self, repository: str) -> bool:
+        """Whether there are credentials, and the token service takes them. Raises HopelessError when it does not.
+
+        Asked without a scope, as `docker login` does: Harbor answers a wrong password with an anonymous token
+        otherwise. Once for all credentials; an identity token is checked by every answer of the token service.
+        """
+        with self._lock:
+            credentials, challenge = self._credentials(repository), self._challenge
+            if credentials is None or challenge is None or challenge.scheme != "bearer":
+                return credentials is not None
+            if credentials.username and credentials not in self._right:
+                status, _ = self._ask(*_token_request(challenge, (), credentials))
+                self._right[credentials] = status != 401
+            if self._right.get(credentials) is False:
+                why = "the token service does not know this user with this password"
+                raise self._faults.unauthorized(repository, (), why, given=True)
+            return True
 
     def basic(self, repository: str) -> str | None:
         """The credentials as Basic, for an API beside the registry's that knows no tokens."""
@@ -109,9 +144,9 @@ class Authentication:
 
     def _token(self, challenge: Challenge, repository: str, scopes: frozenset[str]) -> str:
         """A token for `scopes`: one at hand that covers them, or a new one."""
-        kept = self._tokens.setdefault(repository, {})
+        kept = self._tokens.setdefault(self._shared(repository), {})
         wanted = union_of_scopes([*scopes, *self._wanted.get((repository, scopes), ())])
-        actions = _actions(wanted)
+        actions = _actions(wanted, by_project=self.is_harbor)
         for asked, (token, end) in tuple(kept.items()):
             if self._now() > end:
                 del kept[asked]
@@ -119,6 +154,17 @@ class Authentication:
                 return token
         kept[actions] = self._fetch(challenge, repository, wanted)
         return kept[actions][0]
+
+    @property
+    def is_harbor(self) -> bool:
+        """True when a token holds for a whole project, as those of Harbor do (core/service/token, `v2token`)."""
+        return self._challenge is not None and self._challenge.parameters.get("service") == _HARBOR
+
+    def _shared(self, repository: str) -> object:
+        """What has tokens in common: a repository, or with Harbor the whole project for one user."""
+        if not self.is_harbor:
+            return repository
+        return repository.partition("/")[0], self._credentials(repository)
 
     def _fetch(self, challenge: Challenge, repository: str, wanted: tuple[str, ...]) -> tuple[str, float]:
         """A new token, and when to stop using it."""
@@ -135,7 +181,8 @@ class Authentication:
             refusal = Refusal(status=status, body=body)
             if status in {400, 401, 403, 404}:
                 why = f"the token service `{parts.netloc}` answers HTTP {status}"
-                raise self._faults.unauthorized(repository, wanted, f"{why}: {refusal.text}".rstrip(": "))
+                given = self._credentials(repository) is not None
+                raise self._faults.unauthorized(repository, wanted, f"{why}: {refusal.text}".rstrip(": "), given=given)
             raise self._faults.refused(refusal, f"token service {parts.netloc}", wanted)
         return self._read_token(body, started, parts.netloc)
 
@@ -152,19 +199,25 @@ class Authentication:
 
 
 def union_of_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
-    """One scope for each repository with all actions asked for, sorted: `repository:a/b:pull,push`."""
+    """One scope for each repository with all actions asked for: `repository:a/b:pull,push`; those to push to first.
+
+    Harbor gives the robot of a project rights in the project of the first scope only.
+    """
     actions: dict[str, set[str]] = {}
     for scope in scopes:
         name, _, asked = scope.rpartition(":")
         if name:
             actions.setdefault(name, set()).update(asked.split(","))
-    return tuple(f"{name}:{','.join(sorted(asked))}" for name, asked in sorted(actions.items()))
+    ordered = sorted(actions.items(), key=lambda one: ("push" not in one[1], one[0]))
+    return tuple(f"{name}:{','.join(sorted(asked))}" for name, asked in ordered)
 
 
-def _actions(scopes: Iterable[str]) -> frozenset[str]:
+def _actions(scopes: Iterable[str], *, by_project: bool) -> frozenset[str]:
     """Scopes as single actions, `repository:a/b:pull`, to tell which token covers which request."""
     split = ((name, actions.split(",")) for name, _, actions in (scope.rpartition(":") for scope in scopes))
-    return frozenset(f"{name}:{action}" for name, actions in split for action in actions)
+    return frozenset(
+        f"{name.partition('/')[0] if by_project else name}:{action}" for name, actions in split for action in actions
+    )
 
 
 def _token_request(

@@ -12,7 +12,7 @@ from renderer.adapters.registry.downloads import BlobStream
 from renderer.adapters.registry.harbor import HarborProjects
 from renderer.adapters.registry.transport import Received, Request, Transport
 from renderer.adapters.registry.uploads import CHUNK, Upload
-from renderer.errors import BundleRefusedError, RemoteError, Where
+from renderer.errors import BundleRefusedError, HopelessError, RemoteError, Where
 from renderer.formats.bundle.artifact import (
     IMAGE_INDEX,
     INDEX_TYPES,
@@ -67,8 +67,8 @@ class RegistryClient:
     def has_blob(self, repository: str, digest: Digest) -> int | None:
         """The size of a blob that the repository has, or None. Raises RemoteError."""
         subject = self._named(repository, f"@{digest}")
-        received = self._call("HEAD", repository, f"blobs/{digest}", {200, 404}, subject)
-        if received.status == 404:
+        received = self._sought("HEAD", repository, f"blobs/{digest}", {200}, subject)
+        if received is None:
             return None
         size = str(received.headers.get("Content-Length", "")).strip()
         if not (size.isascii() and size.isdigit()):
@@ -80,9 +80,17 @@ class RegistryClient:
         path = f"blobs/uploads/?mount={digest}&from={quote(source, safe='/')}"
         scopes = (f"repository:{repository}:pull,push", f"repository:{source}:pull")
         subject = self._named(repository, f"@{digest}")
-        received = self._call("POST", repository, path, {201, 202, 401, 403, 404, 405}, subject, scopes=scopes)
-        if received.status == 202:  # an upload was begun instead: that would stay until the registry's next cleaning
-            self._cancel(repository, received, subject)
+        try:
+            received = self._call("POST", repository, path, {201, 202, 403, 404, 405}, subject, scopes=scopes)
+            if received.status == 202:  # an upload was begun instead: it would stay until the registry's next cleaning
+                self._cancel(repository, received, subject)
+        except HopelessError:
+            raise
+        except RemoteError as error:
+            # Who may not read the source, or not cancel what was begun (Harbor wants the right to delete), can send.
+            if error.findings[0].code not in {"registry-unauthorized", "registry-denied", "registry-not-found"}:
+                raise
+            return False
         return received.status == 201
 
     def _cancel(self, repository: str, received: Received, subject: str) -> None:
@@ -123,10 +131,10 @@ class RegistryClient:
         """The manifest behind a tag or a digest, its digest computed from the bytes; None when there is none."""
         is_digest = ":" in reference
         subject = self._named(repository, f"@{reference}" if is_digest else f":{reference}")
-        received = self._call(
-            "GET", repository, f"manifests/{reference}", {200, 404}, subject, headers={"Accept": _ACCEPT}
+        received = self._sought(
+            "GET", repository, f"manifests/{reference}", {200}, subject, headers={"Accept": _ACCEPT}
         )
-        if received.status == 404:
+        if received is None:
             return None
         digest = _digest_like(received.body, reference)
         if is_digest and str(digest) != reference:
@@ -138,7 +146,14 @@ class RegistryClient:
         """Whether a tag stands for `digest`: a registry that knows RFC 9110 (13.1.2) need not send the manifest."""
         headers = {"Accept": _ACCEPT, "If-None-Match": f'"{digest}"'}
         subject = self._named(repository, f":{tag}")
-        received = self._call("GET", repository, f"manifests/{tag}", {200, 304, 404}, subject, headers=headers)
+        try:
+            received = self._sought("GET", repository, f"manifests/{tag}", {200, 304}, subject, headers=headers)
+        except RemoteError as error:
+            if error.findings[0].code != "registry-policy":
+                raise
+            return False
+        if received is None:
+            return False
         if received.status == 200:
             return _digest_like(received.body, str(digest)) == digest
         return received.status == 304
@@ -225,6 +240,19 @@ class RegistryClient:
             method=method, url=f"/v2/{repository}/{path}", subject=subject, repository=repository,
             scopes=frozenset(scopes or (f"repository:{repository}:pull",)), headers=headers or {}, body=body,
         )  # fmt: skip
+
+    def _sought(
+        self, method: str, repository: str, path: str, expected: set[int], subject: str, *,
+        headers: dict[str, str] | None = None,
+    ) -> Received | None:  # fmt: skip
+        """What is there, or None: nothing lies in a project that does not exist, either."""
+        try:
+            received = self._call(method, repository, path, expected | {404}, subject, headers=headers)
+        except RemoteError as error:
+            if error.findings[0].code != "registry-not-found":
+                raise
+            return None
+        return None if received.status == 404 else received
 
     def _call(
         self, method: str, repository: str, path: str, expected: set[int], subject: str, *,

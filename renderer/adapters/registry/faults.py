@@ -9,21 +9,29 @@ import ssl
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from renderer.errors import Finding, RemoteError, Where
+from renderer.errors import Finding, HopelessError, RemoteError, Where
 from renderer.structs import Struct
 
 PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _QUOTA: Final = r"(?i)quota|exceed the configured upper limit|toomanyblobs"
-_DISK: Final = r"(?i)no space left|disk (is )?full|insufficient storage|not enough space|disk quota"
+_DISK: Final = r'(?i)no space left|disk (is )?full|insufficient storage|not enough space|disk quota|"err": (28|122)\b'
+"""With the numbers of ENOSPC and EDQUOT, which is all that distribution tells of some writes."""
+_NO_PROJECT: Final = r"project \S+ not found"
+_POLICY: Final = "PROJECTPOLICYVIOLATION"
+_CLOSED: Final = r"read only mode|to a proxy project"
 _IMMUTABLE: Final = r"(?i)immutable|already ?exists"
 _TEXT_LIMIT: Final = 400
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """An answer that is none: its status and the beginning of what the registry says (untrusted)."""
+    """An answer that is none: its status and the beginning of what the registry says (untrusted).
+
+    `missing` is true when the way in which it refuses says that there is no such project.
+    """
 
     status: int
     body: bytes
+    missing: bool = False
 
     @property
     def text(self) -> str:
@@ -92,29 +100,57 @@ class Faults(Struct, frozen=True, kw_only=True):
             hint=hint,
         )
 
-    def refused(self, refusal: Refusal, subject: str, scopes: Iterable[str] = ()) -> RemoteError:
-        """An answer with an error status, told as what it means."""
+    def refused(
+        self, refusal: Refusal, subject: str, scopes: Iterable[str] = (), *, known: bool = False, given: bool = False
+    ) -> RemoteError:
+        """An answer with an error status, told as what it means.
+
+        `known` is true when the registry knows who we are, `given` when it was told.
+        """
         text = refusal.text
         said = (f"the registry says: {text}",) if text else ()
         asked = tuple(sorted(scopes))
         got = f"HTTP {refusal.status}"
         if refusal.status in {500, 507} and (re.search(_DISK, text) or refusal.status == 507):
             return self._error(
-                "registry-quota", "the registry's disk is full", subject, got=got, explanation=said,
+                "registry-full", "the registry's disk is full", "", got=got, explanation=said, hopeless=True,
                 hint="free space on the registry (garbage collection), or make its volume larger",
             )  # fmt: skip
         if refusal.status in {403, 412, 413, 429} and re.search(_QUOTA, text):
             return self._error(
-                "registry-quota", "the quota of the project is used up", subject, got=got, explanation=said,
+                "registry-quota", f"the quota of the project `{self._project(subject)}` is used up", subject, got=got,
+                explanation=said,
                 hint="raise the project's quota, in Harbor: Administration, Project Quotas",
             )  # fmt: skip
         if refusal.status in {400, 403, 409, 412} and re.search(_IMMUTABLE, text):
             return self._error(
                 "tag-immutable", "the tag is immutable and holds another manifest", subject, got=got, explanation=said,
                 expected="a tag that does not exist yet, or holds the same digest",
-                hint="delete the tag, or take it out of the project's rule for immutable tags",
+                hint="take the tag out of the project's rule for immutable tags (for signatures: exclude `sha256-*`)",
             )  # fmt: skip
-        by_status = {401: self._unauthorized, 403: self._denied, 404: self._not_found, 413: self._too_large}
+        if refusal.status == 412 and _POLICY in text:
+            return self._error(
+                "registry-policy", "a rule of the project forbids to read the image", subject, got=got,
+                explanation=said, hint="bring what the rule asks for (`sitewright images sync` brings signatures), or "
+                "change it; in Harbor: configuration of the project, deployment security",
+            )  # fmt: skip
+        if refusal.status == 401 and (refusal.missing or re.search(_NO_PROJECT, text)):
+            return self._not_found(subject, got, said, asked)
+        if refusal.status == 401 and not known:
+            return self._unauthorized(subject, got, said, asked, given=given)
+        if refusal.status == 403 and re.search(_CLOSED, text):
+            return self._error(
+                "registry-denied", f"`{self.host}` takes nothing here at the moment", subject,
+                expected=_asked(asked), got=got, explanation=said,
+                hint="ask its administrator: the registry is read-only, or the project is a cache of another one",
+            )  # fmt: skip
+        if refusal.status in {502, 503, 504}:
+            return self._error(
+                "registry-refused", f"the registry is not ready: HTTP {refusal.status}", subject, got=got,
+                explanation=said, hopeless=True,
+                hint=f"wait, or see what is down; Harbor tells: curl {self.location}/api/v2.0/health",
+            )  # fmt: skip
+        by_status = {401: self._denied, 403: self._denied, 404: self._not_found, 413: self._too_large}
         make = by_status.get(refusal.status)
         if make is not None:
             return make(subject, got, said, asked)
@@ -123,27 +159,32 @@ class Faults(Struct, frozen=True, kw_only=True):
             explanation=said,
         )  # fmt: skip
 
-    def unauthorized(self, subject: str, scopes: Iterable[str], why: str) -> RemoteError:
-        """The token service, not the registry, will not have us."""
-        return self._unauthorized(subject, why, (), tuple(sorted(scopes)))
+    def unauthorized(self, subject: str, scopes: Iterable[str], why: str, *, given: bool) -> RemoteError:
+        """The token service, not the registry, will not have us; `given` when it was told who we are."""
+        return self._unauthorized(subject, why, (), tuple(sorted(scopes)), given=given)
 
     def malformed(self, message: str, subject: str, *, expected: str | None = None) -> RemoteError:
         """An answer that breaks the rules of the specification."""
         return self._error("registry-refused", message, subject, expected=expected)
 
-    def _unauthorized(self, subject: str, got: str, said: tuple[str, ...], asked: tuple[str, ...]) -> RemoteError:
+    def _unauthorized(
+        self, subject: str, got: str, said: tuple[str, ...], asked: tuple[str, ...], *, given: bool
+    ) -> RemoteError:
+        what = "does not accept the credentials" if given else "wants to know who asks"
         return self._error(
-            "registry-unauthorized", f"`{self.host}` does not accept the credentials, or wants some", subject,
-            expected=_asked(asked), got=got, explanation=said,
+            "registry-unauthorized", f"`{self.host}` {what}", subject,
+            expected=_asked(asked), got=got, explanation=said, hopeless=given,
             hint=f"docker login {self.host}, or set SITEWRIGHT_REGISTRY_USERNAME, SITEWRIGHT_REGISTRY_PASSWORD and "
             f"SITEWRIGHT_REGISTRY_HOST={self.host}",
         )  # fmt: skip
 
     def _denied(self, subject: str, got: str, said: tuple[str, ...], asked: tuple[str, ...]) -> RemoteError:
+        pushing = not asked or any("push" in scope for scope in asked)
+        what, role = ("push to", "Developer") if pushing else ("pull from", "Limited Guest")
         return self._error(
             "registry-denied", f"this user may not do that on `{self.host}`", subject,
             expected=_asked(asked), got=got, explanation=said,
-            hint=f"let the user push to the project `{self._project(subject)}` (Harbor: role Developer or higher); "
+            hint=f"let the user {what} the project `{self._project(subject)}` (Harbor: role {role} or higher); "
             "some registries say the same when the project does not exist: --create-projects makes it on Harbor",
         )  # fmt: skip
 
@@ -177,9 +218,11 @@ class Faults(Struct, frozen=True, kw_only=True):
         got: str | None = None,
         hint: str | None = None,
         explanation: tuple[str, ...] = (),
+        hopeless: bool = False,
     ) -> RemoteError:
         where = Where(subject=subject or self.location)
-        return RemoteError(
+        made = HopelessError if hopeless else RemoteError
+        return made(
             Finding(
                 code=code, message=message, where=where, expected=expected, got=got, hint=hint, explanation=explanation
             )
@@ -224,5 +267,8 @@ def _cause(error: Exception) -> str:
 
 
 def _error_text(error: Mapping[str, object]) -> str:
-    detail = error.get("detail")
-    return f"{error.get('code', '')}: {error.get('message', '')}" + (f" ({json.dumps(detail)})" if detail else "")
+    detail, message = error.get("detail"), str(error.get("message", ""))
+    half = len(message) // 2 - 1
+    if message == f"{message[:half]}: {message[:half]}":  # Harbor says many things twice
+        message = message[:half]
+    return f"{error.get('code', '')}: {message}" + (f" ({json.dumps(detail)})" if detail else "")

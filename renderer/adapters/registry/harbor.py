@@ -1,7 +1,7 @@
 """Projects of a Harbor registry, through its API v2.0 (https://goharbor.io/docs/, `/api/v2.0/projects`).
 
-The API takes the registry's credentials as Basic, no tokens of the registry. A robot account needs the system
-permission "create project".
+The API takes the registry's credentials as Basic, no tokens of the registry. Where only administrators may create
+projects, a robot account needs the system permission "create project".
 """
 
 from __future__ import annotations
@@ -31,14 +31,18 @@ class HarborProjects:
         self._faults = transport.faults
 
     def is_harbor(self) -> bool:
-        """True when the registry answers as Harbor does. Raises RemoteError when it does not answer at all."""
+        """True when the registry answers as Harbor does, which tells its version to those only whom it knows.
+
+        Raises RemoteError when it does not answer at all.
+        """
         received = self._call("GET", "/systeminfo", set(range(200, 500)), "systeminfo")
         if received.status != 200:
             return False
         try:
-            return "harbor_version" in Fields.of(parse_json(received.body, limit=ANSWER_LIMIT))
+            told = Fields.of(parse_json(received.body, limit=ANSWER_LIMIT))
         except ValueError:
             return False
+        return "harbor_version" in told or "auth_mode" in told
 
     def names(self) -> tuple[str, ...]:
         """The names of all projects that this user may see, sorted. Raises RemoteError."""
@@ -94,7 +98,7 @@ class HarborProjects:
         try:
             return self._transport.call(request, expected)
         except RemoteError as error:
-            raise RemoteError.of(_as_projects(finding) for finding in error.findings) from error
+            raise type(error).of(_as_projects(finding) for finding in error.findings) from error
 
     def _subject(self, what: str) -> str:
         return f"{self._faults.host}, {what}"

@@ -158,6 +158,7 @@ class Transport:
             return self._exchange(request, origin, url, request.headers)
         refusal = Refusal(status=401, body=b"")
         sent = None
+        refused_tokens = 0
         for _ in range(3):
             headers = dict(request.headers)
             asked_before = self._authentication if origin == self.home else None
@@ -169,14 +170,19 @@ class Transport:
                 return answer
             challenges = [str(value) for value in answer.headers.get_all("WWW-Authenticate", [])]
             refusal = self._words(answer)
-            if not self.authentication.challenged(challenges, request.repository, request.scopes, sent):
+            refused_tokens += sent is not None and sent.startswith("Bearer ")
+            if self.authentication.is_harbor and not any(challenges):  # it asks for nothing where there is no project
+                refusal = replace(refusal, missing=True)
+                break
+            again = self.authentication.challenged(challenges, request.repository, request.scopes, sent)
+            if not again or refused_tokens == 2:
                 break
             if isinstance(request.body, Content):  # it has been read: who sends it must begin again
                 raise PassingError(self.faults.refused(refusal, request.subject, request.scopes), 0.0)
-        if sent is not None and sent.startswith("Bearer ") and self.authentication.basic(request.repository):
-            # The token service knew who we are: what is missing is the right, and Harbor says 401 for that, too.
-            refusal = replace(refusal, status=403)
-        raise self.faults.refused(refusal, request.subject, request.scopes)
+        # Whom the token service knows lacks the right, and Harbor says 401 for that, too.
+        there = self.authentication.check(request.repository)
+        known, given = there and refused_tokens > 0, there and sent is not None
+        raise self.faults.refused(refusal, request.subject, request.scopes, known=known, given=given)
 
     def _exchange(self, request: Request, origin: Origin, url: str, headers: Mapping[str, str]) -> Answer:
         parts = urlsplit(url)
@@ -199,8 +205,9 @@ class Transport:
 
     def _refusal(self, answer: Answer, request: Request) -> RemoteError | PassingError:
         """What an answer with an error status means."""
-        error = self.faults.refused(self._words(answer), request.subject, request.scopes)
-        final = error.findings[0].code in {"registry-quota", "tag-immutable"}
+        given = request.plain and "Authorization" in request.headers
+        error = self.faults.refused(self._words(answer), request.subject, request.scopes, given=given)
+        final = error.findings[0].code in {"registry-quota", "registry-full", "tag-immutable"}
         return PassingError(error, retry_after(answer.headers)) if answer.status in _PASSING and not final else error
 
     @staticmethod

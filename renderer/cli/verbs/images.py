@@ -62,7 +62,7 @@ def _site(path: str, options: Options) -> _Subject:
             raise misused(f"--{name} is for bundles; a profile says it itself", f"leave --{name} out")
     files = wiring.files_around(path)
     profile = files.relative(path)
-    loader = Loader(wiring.workspace(files))
+    loader = Loader(wiring.workspace(files, options))
     site = loader.site(profile).site
     lock, content = loader.lock(profile)
 
@@ -133,7 +133,7 @@ def _sync(options: Options) -> Outcome:
 
                 # nodes of a site that names no credentials pull as nobody
                 public = subject.site is not None and subject.site.registry.credentials is None
-                notes = create_projects(subject.targets, registry.harbor, public=public)
+                notes = create_projects(subject.targets, registry.harbor, public=public, dry_run=how.dry_run)
             journal = registries.journal(registry.location)
             outcome = sync(subject.targets, hold, registry, journal, registries.progress(options), how)
             return told(replace(outcome, findings=(*notes, *outcome.findings)))

@@ -9,8 +9,10 @@ from renderer.model.images.transfer import ImageTarget
 from renderer.ports import Projects
 
 
-def create_projects(targets: Iterable[ImageTarget], projects: Projects, *, public: bool) -> tuple[Finding, ...]:
-    """Make every project that `targets` go to and that is not there; notes about what was done.
+def create_projects(
+    targets: Iterable[ImageTarget], projects: Projects, *, public: bool, dry_run: bool = False
+) -> tuple[Finding, ...]:
+    """Make every project that `targets` go to and that is not there; notes about what was (or would be) done.
 
     A project is the first part of a repository. Raises the error of the first project that could not be made, with
     the findings of all of them.
@@ -28,8 +30,8 @@ def create_projects(targets: Iterable[ImageTarget], projects: Projects, *, publi
     faults: list[RendererError] = []
     for name in sorted({target.repository.partition("/")[0] for target in targets}):
         try:
-            if not projects.exists(name) and projects.create(name, public=public):
-                notes.append(_created(name, public=public))
+            if not projects.exists(name) and (dry_run or projects.create(name, public=public)):
+                notes.append(_created(name, "would be" if dry_run else "was", public=public))
         except RendererError as error:
             faults.append(error)
     if faults:
@@ -37,11 +39,11 @@ def create_projects(targets: Iterable[ImageTarget], projects: Projects, *, publi
     return tuple(notes)
 
 
-def _created(name: str, *, public: bool) -> Finding:
+def _created(name: str, done: str, *, public: bool) -> Finding:
     who = "everybody may pull from it" if public else "pulling needs a login"
     return Finding(
         code="project-created",
-        message=f"the project `{name}` was created: {who}",
+        message=f"the project `{name}` {done} created: {who}",
         where=Where(subject=f"project {name}"),
         severity=Severity.NOTE,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from renderer.errors import Finding, RemoteError, Where
 from renderer.formats.documents.wording import count, size, some, table
@@ -10,6 +11,9 @@ from renderer.model.fields import Json
 from renderer.model.images.transfer import Delivery, ImageResult, ImageState, Traffic
 from renderer.model.outcome import Outcome
 from renderer.structs import replace
+
+_NAMING: Final = frozenset({"registry-unauthorized", "registry-denied", "registry-full", "registry-quota"})
+"""Causes of which the registry's own words name the one thing that was asked for, or how much that was."""
 
 
 def sync_outcome(
@@ -69,8 +73,7 @@ def grouped(causes: Iterable[tuple[str, Sequence[Finding]]]) -> tuple[Finding, .
     stopped: dict[tuple[str, ...], tuple[Finding, dict[str, None]]] = {}
     for image, findings in causes:
         for finding in findings:
-            # what the registry itself says of a missing login names the one thing that was asked for
-            said = () if finding.code == "registry-unauthorized" else finding.explanation
+            said = () if finding.code in _NAMING else finding.explanation
             key = (finding.code, finding.message, str(finding.hint), *said)
             stopped.setdefault(key, (finding, {}))[1][image] = None
     told = []

@@ -11,7 +11,7 @@ from renderer.errors import BundleRefusedError, Finding, RemoteError, RendererEr
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.images.transfer import Delivery, ImageTarget, Shipment, StoredManifest, StoredReferrer
 from renderer.model.reference import Digest
-from renderer.ports import Journal, Registry
+from renderer.ports import FoundManifest, Journal, Registry
 from renderer.structs import Struct
 from renderer.transfer.crew import Crew
 
@@ -143,7 +143,20 @@ def _stands(target: ImageTarget, registry: Registry) -> bool:
     """Whether the tag of an image stands for it; one request."""
     if target.tag is not None:
         return registry.stands_for(target.repository, target.tag, target.digest)
-    return registry.manifest(target.repository, str(target.digest)) is not None
+    return _found(target.repository, str(target.digest), registry) is not None
+
+
+def _found(repository: str, reference: str, registry: Registry) -> FoundManifest | None:
+    """A manifest that the registry has. One that a rule of the project keeps from readers has to be sent again.
+
+    Harbor lets nobody read an image without signatures where it asks for them, not even who brings them.
+    """
+    try:
+        return registry.manifest(repository, reference)
+    except RemoteError as error:
+        if any(finding.code != "registry-policy" for finding in error.findings):
+            raise
+        return None
 
 
 def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[Digest]]:
@@ -151,7 +164,7 @@ def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[D
     here = set()
     tagged = None
     if target.tag is not None:
-        found = registry.manifest(target.repository, target.tag)
+        found = _found(target.repository, target.tag, registry)
         if found is not None:
             tagged = found.digest
             here.add(found.digest)
@@ -161,7 +174,7 @@ def _held(target: ImageTarget, registry: Registry) -> tuple[Digest | None, set[D
 
 def _there(digests: Iterable[Digest], target: ImageTarget, registry: Registry) -> set[Digest]:
     """Those of `digests` that the repository of an image has as manifests."""
-    return {one for one in digests if registry.manifest(target.repository, str(one)) is not None}
+    return {one for one in digests if _found(target.repository, str(one), registry) is not None}
 
 
 def _failed(target: ImageTarget, error: RendererError) -> Standing:

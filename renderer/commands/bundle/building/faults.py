@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError
 from renderer.transfer.crew import HOPELESS
+
+_TOLD_ONCE: Final = HOPELESS | {"registry-unauthorized"}
 
 
 class FaultsOfParts:
@@ -38,6 +41,6 @@ class FaultsOfParts:
         """
         unique: dict[object, Finding] = {}
         for one in self._findings:
-            unique.setdefault((one.code, one.message) if one.code in HOPELESS else one, one)
+            unique.setdefault((one.code, one.message) if one.code in _TOLD_ONCE else one, one)
         if unique:
             raise (RemoteError if self._only_remote else InputError)(*unique.values())
