@@ -18,7 +18,7 @@ from renderer.model.images.transfer import Delivery
 from renderer.model.reference import Digest
 from renderer.transfer.courier import Courier
 from renderer.transfer.crew import Crew, StoppedError
-from tests.simulators.registries import CHUNK, MemoryRegistry
+from tests.simulators.registries import CHUNK, MemoryRegistry, fault
 
 LOCATION = "https://registry.site.example"
 REPOSITORY = "mirror/team/api"
@@ -68,3 +68,22 @@ def test_what_the_registry_confirmed_is_noted_before_an_interrupted_run_breaks_o
     session = FileJournal(tmp_path, LOCATION).session(REPOSITORY, BLOB.digest)
     assert session in registry.uploads
     assert len(registry.uploads[session]) == CHUNK
+
+
+def test_nothing_more_travels_to_a_project_that_is_full(tmp_path: Path) -> None:
+    class Full(MemoryRegistry):
+        def push_blob(self, repository: str, *_: object, **__: object) -> None:
+            self.log.append(("push", repository, ""))
+            if repository.startswith("full/"):
+                raise fault("registry-quota", "the quota of the project `full` is used up", repository)
+
+    registry = Full(mounts=False)
+    names = ("full/a", "full/b", "roomy/a", "full/c")
+    with Crew.of(1) as crew:
+        journal = FileJournal(tmp_path, LOCATION)
+        courier = Courier(source=lambda _: OneBlob(), registry=registry, journal=journal, progress=Silent(), crew=crew)
+        delivered = courier.deliver(Delivery(descriptor=BLOB, source="bundle", missing=names, held=()))
+        again = courier.deliver(Delivery(descriptor=BLOB, source="bundle", missing=("full/d",), held=()))
+    assert [repository for verb, repository, _ in registry.log if verb == "push"] == ["full/a", "roomy/a"]
+    assert {name for _, name in delivered.faults} == {"full/a", "full/b", "full/c"}
+    assert [finding.code for findings in again.faults.values() for finding in findings] == ["registry-quota"]
