@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.image_shop import PROFILE, QUEUE, WEB, an_image_shop, is_at
-from tests.cli.site_fixture import Shop
+from tests.cli.site_fixture import Shop, edit
 from tests.realworld.stand_ins import write_layout
 from tests.simulators.token_service import TokenService, token_service
 from tests.unit.registry_fixture import USER, Papers, RealRegistry, docker_config, make_papers, real_registry
@@ -121,6 +121,23 @@ def test_a_password_out_of_a_docker_config(shop: Shop, start: Start) -> None:
     with start(basic=True) as registry:
         at(shop, registry)
         brought(shop, "--authfile", authfile(registry))
+
+
+def test_the_file_of_the_command_line_counts_for_a_bundle_in_the_same_registry(
+    shop: Shop, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start(basic=True) as registry:
+        place = f"oci://127.0.0.1:{registry.port}/bundles/pantry"
+        login = authfile(registry)
+        shop.ok("bundle", "push", "bundles/pantry", place, "--ca", "certs/ca.pem", "--authfile", login)
+        edit(PROFILE, "source: bundles/pantry", f"source: {place}")
+        monkeypatch.setenv("REGISTRY_AUTH_FILE", login)
+        at(shop, registry)
+        monkeypatch.delenv("REGISTRY_AUTH_FILE")
+        shutil.rmtree("bundles/pantry")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(Path("empty").resolve()))
+        refused(shop, "registry-unauthorized")
+        brought(shop, "--authfile", login)
 
 
 # --- tokens --------------------------------------------------------------------------------------------------------

@@ -172,7 +172,9 @@ def test_a_tag_that_stands_for_another_image_is_moved_on_request_only(site: Imag
     assert registry.tagged["quay/team/api"]["2.0"] == old
     finding = outcome.findings[0]
     assert finding.message == "`hub/library/nginx:1.27` in the site registry is another image"
-    assert finding.hint == "add --retag to move the tag; the old image stays reachable by its digest"
+    assert (
+        finding.hint == "add --retag to move the tag; the old image stays under its digest until the registry cleans up"
+    )
     assert all(registry.manifest(one.repository, str(one.digest)) for one in site.targets), "there by digest"
     assert codes(site.sync(registry, dry_run=True)) == ["tag-differs"] * 3
     assert not site.sync(registry, retag=True).failed

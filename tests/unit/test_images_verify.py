@@ -108,6 +108,7 @@ def test_a_tag_that_stands_for_another_image(site: ImageSite, registry: MemoryRe
     outcome = site.verify(registry)
     assert missing(outcome) == [("tag 1.27", str(other))]
     assert outcome.findings[0].hint == "sitewright images sync demo.yaml --retag"
+    assert outcome.text.endswith("mend it: sitewright images sync demo.yaml --retag"), "the table and the finding agree"
 
 
 def test_a_registry_that_does_not_answer(site: ImageSite) -> None:

@@ -64,7 +64,7 @@ def tag_causes(standing: Standing) -> tuple[Finding, ...]:
             where=subject(target),
             expected=f"{target.digest}, as the lock says",
             got=str(standing.tagged),
-            hint="add --retag to move the tag; the old image stays reachable by its digest",
+            hint="add --retag to move the tag; the old image stays under its digest until the registry cleans up",
             explanation=("the image itself is brought by digest, which is what manifests name",),
         ),
     )

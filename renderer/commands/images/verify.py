@@ -84,12 +84,13 @@ def verify_outcome(verified: Verified, mend: str) -> Outcome:
         f"  {count(len(blobs), 'blob')} {did} ({size(sum(blobs.values()))})",
     ]
     if broken:
+        options = " ".join(sorted({_option(one) for one in broken}))
         rows = [
             (str(one.target.reference), lack.what, _short(lack.digest), lack.got)
             for one in broken
             for lack in one.lacks[:_ROWS]
         ]
-        lines += ["", *table(("image", "missing", "digest", "found"), rows), "", f"  mend it: {mend} --recheck"]
+        lines += ["", *table(("image", "missing", "digest", "found"), rows), "", f"  mend it: {mend} {options}"]
     document: Json = {
         "registry": verified.location,
         "complete": verified.complete,
@@ -109,9 +110,14 @@ def verify_outcome(verified: Verified, mend: str) -> Outcome:
     )
 
 
+def _option(one: Inspection) -> str:
+    """What `images sync` needs to mend an image: a tag that stands for another image is moved on demand only."""
+    only_tag = all(lack.what.startswith("tag ") and lack.got != "no such tag" for lack in one.lacks)
+    return "--retag" if only_tag else "--recheck"
+
+
 def _finding(one: Inspection, mend: str) -> Finding:
     rotten = any(lack.what in {"config", "layer"} and lack.got.startswith("sha") for lack in one.lacks)
-    only_tag = all(lack.what.startswith("tag ") and lack.got != "no such tag" for lack in one.lacks)
     # a registry keeps the content that it has under a digest, wrong as it is, when the right one is sent
     first = "delete the rotten blobs from the registry's storage, then " if rotten else ""
     return Finding(
@@ -120,7 +126,7 @@ def _finding(one: Inspection, mend: str) -> Finding:
         where=Where(subject=f"image {one.target.reference}"),
         expected=f"`{one.target.repository}` with {one.target.digest}",
         explanation=tuple(f"{lack.what} {lack.digest}: {lack.got}" for lack in one.lacks[:_ROWS]),
-        hint=f"{first}{mend} {'--retag' if only_tag else '--recheck'}",
+        hint=f"{first}{mend} {_option(one)}",
     )
 
 
