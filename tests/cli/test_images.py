@@ -154,6 +154,7 @@ def test_a_bundle_that_is_not_the_locked_one_is_refused(site: Shop) -> None:
         (("sync", PROFILE, "--jobs", "0"), "`0` is no number of jobs"),
         (("sync", PROFILE, "--trust", "profiles/trust.yaml"), "--trust is for bundles"),
         (("verify", PROFILE, "--receipt", "r.json"), "a receipt is signed: --receipt and --key belong together"),
+        (("sync", "oci://127.0.0.1/a/b:1", "--trust", "t.yaml"), "`oci://127.0.0.1/a/b:1` lies in a registry"),
         (("verify", "bundles/pantry", "--client-key", "k"), "what a site must hold is said by its lock"),
         (("sync", PROFILE, "--client-key", "k"), "--client-certificate and --client-key belong together"),
         (("list", "bundles/pantry", "--trust", "profiles/trust.yaml", "--project", "a"), "`a` is no project"),

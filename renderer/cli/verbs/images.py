@@ -37,8 +37,11 @@ class _Subject(Struct, frozen=True, kw_only=True):
 def _subject(options: Options) -> Iterator[tuple[_Subject, Callable[[Outcome], Outcome]]]:
     """The site or bundle that the first argument names, and how file names are told from here."""
     from renderer.cli import wiring
+    from renderer.model.bundles.address import is_address
 
     path = options.text("subject")
+    if is_address(path):
+        raise misused(f"`{path}` lies in a registry", f"a profile that names it, or sitewright bundle pull {path}")
     if _is_bundle(path):
         yield _bundle(path, options), lambda outcome: outcome
         return
