@@ -344,8 +344,8 @@ class Registry(Protocol):
     Thread-safe: connections are pooled, and a handful of threads share one instance. Every method retries what may
     pass (connection lost, 429, 5xx; with backoff, heeding `Retry-After`) and raises RemoteError (exit code 5) with a
     finding per cause: `registry-unreachable`, `registry-tls`, `registry-unauthorized`, `registry-denied`,
-    `registry-not-found`, `registry-quota`, `registry-full`, `registry-policy`, `registry-refused`. Credentials never
-    stand in messages.
+    `registry-not-found`, `registry-quota`, `registry-full`, `registry-policy`, `registry-refused`. What will be
+    no better for the next request is a HopelessError. Credentials never stand in messages.
     """
 
     @property

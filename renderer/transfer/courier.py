@@ -81,10 +81,8 @@ class Courier(Struct, frozen=True, kw_only=True):
                     return True
             except HopelessError:
                 raise
-            except RemoteError as error:
-                if any(finding.code in {"registry-unreachable", "registry-tls"} for finding in error.findings):
-                    raise
-                # a source that may not be read is no reason not to send
+            except RemoteError:
+                continue  # a source that may not be read is no reason not to send
         return False
 
     def _send(self, repository: str, delivery: Delivery, what: str) -> None:

@@ -6,14 +6,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from renderer.errors import HopelessError, RemoteError
+from renderer.errors import HopelessError
 
 T = TypeVar("T")
 R = TypeVar("R")
-HOPELESS: Final = frozenset({"registry-unreachable", "registry-tls"})
-"""What will not be better for the next image, beside every HopelessError: asking on costs time, or locks an account."""
 
 
 class StoppedError(Exception):
@@ -26,7 +24,7 @@ class Crew:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
         self._stop = threading.Event()
-        self._hopeless: RemoteError | None = None
+        self._hopeless: HopelessError | None = None
 
     @classmethod
     @contextmanager
@@ -52,9 +50,8 @@ class Crew:
             raise self._hopeless
         try:
             return work()
-        except RemoteError as error:
-            if isinstance(error, HopelessError) or any(finding.code in HOPELESS for finding in error.findings):
-                self._hopeless = error
+        except HopelessError as error:  # asking on costs time, or locks an account
+            self._hopeless = error
             raise
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from renderer.errors import BundleRefusedError, Finding, RemoteError, Where
+from renderer.errors import BundleRefusedError, Finding, HopelessError, RemoteError, Where
 from renderer.model.bundles.extension import Descriptor
 from renderer.model.reference import Digest
 from renderer.ports import FoundManifest
@@ -137,7 +137,9 @@ class MemoryRegistry:
         with self.lock:
             self.log.append((verb, repository, what))
         if self.down:
-            raise fault("registry-unreachable", "`registry.site.example` cannot be reached", repository)
+            raise HopelessError(
+                *fault("registry-unreachable", "`registry.site.example` cannot be reached", repository).findings
+            )
         if write and repository in self.denied:
             raise fault("registry-denied", "this user may not do that", repository)
 

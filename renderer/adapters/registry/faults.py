@@ -75,6 +75,7 @@ class Faults(Struct, frozen=True, kw_only=True):
             subject,
             expected=f"a registry that answers at {self.location}",
             explanation=explanation,
+            hopeless=True,
             hint=f"curl -v --noproxy '*' {self.location}/v2/",
         )
 
@@ -98,6 +99,7 @@ class Faults(Struct, frozen=True, kw_only=True):
             subject,
             expected=expected,
             hint=hint,
+            hopeless=True,
         )
 
     def refused(

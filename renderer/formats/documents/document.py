@@ -59,13 +59,9 @@ def _decoded(content: bytes, file: str, limits: DocumentLimits) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line_start = before.rfind(b"\n") + 1
-        where = Where(
-            file=file,
-            line=before.count(b"\n") + 1,
-            column=len(before[line_start:].decode("utf-8", "replace")) + 1,
-        )
+        before = content[: error.start].decode("utf-8", "replace")
+        line, column = _position(before, len(before))
+        where = Where(file=file, line=line, column=column)
         raise InputError(
             Finding(code="yaml-syntax", message="the text is not UTF-8", where=where, expected="UTF-8")
         ) from None

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from renderer.errors import BundleRefusedError, Finding, InputError, RemoteError
-from renderer.transfer.crew import HOPELESS
 
-_TOLD_ONCE: Final = HOPELESS | {"registry-unauthorized"}
+_TOLD_ONCE: Final = frozenset({"registry-unreachable", "registry-tls", "registry-unauthorized"})
 
 
 class FaultsOfParts:
